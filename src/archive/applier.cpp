@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "archive/applier.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "archive/layer_tree.hpp"
+#include "archive/metadata.hpp"
+#include "archive/tar.hpp"
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/tasks.hpp"
+#include "base/text.hpp"
+
+namespace lade::archive {
+
+namespace {
+
+constexpr std::string_view whiteout_prefix = ".wh.";
+constexpr std::string_view opaque_marker = ".wh..wh..opq";
+constexpr std::string_view reserved_prefix = ".wh..wh.";
+
+class Applier {
+public:
+    Applier(Source& tar, int root, const ApplyOptions& options, const std::stop_token& stop)
+        : tar_(tar), options_(options), stop_(stop), tree_(root, options.whiteouts, options.privileged),
+          metadata_(options.privileged, applied_), root_(root) {}
+
+    Applied run() {
+        while (const auto entry = tar_.next()) {
+            check_stop(stop_);
+            if (++applied_.entries > options_.limits.entries)
+                throw Error(ErrorKind::resource_exhausted, "more than ", options_.limits.entries, " entries");
+            if (applied_.needs_lower)
+                continue;  // the rest is only hashed
+            doing([&] { return cat("entry ", printable(entry->name)); }, [&] { apply(*entry); });
+        }
+        if (!applied_.needs_lower)
+            tree_.finish(applied_);
+        applied_.bytes = tar_.bytes();
+        return std::move(applied_);
+    }
+
+private:
+    void apply(const Entry& entry) {
+        check_limits(entry);
+        std::vector<std::string> parts = clean_components(entry.name);
+        if (parts.size() > options_.limits.depth)
+            throw Error(ErrorKind::resource_exhausted, "deeper than ", options_.limits.depth, " directories");
+        if (parts.empty()) {
+            if (entry.type == EntryType::directory)
+                set_directory(root_, "", entry);
+            return;
+        }
+        const std::string name = std::move(parts.back());
+        parts.pop_back();
+        if (name.starts_with(whiteout_prefix)) {
+            apply_whiteout(tree_.parent(join(parts, "/")), name);
+            return;
+        }
+        if (is_left_out(entry))
+            return;
+        const Directory& directory = tree_.parent(join(parts, "/"));
+        make(directory, name, entry);
+        if (!applied_.needs_lower)
+            tree_.mark(directory, name);
+    }
+
+    void check_limits(const Entry& entry) {
+        if (entry.name.find('\0') != std::string::npos || entry.link.find('\0') != std::string::npos)
+            throw Error(ErrorKind::invalid_argument, "a name with a NUL");
+        if (entry.name.size() > options_.limits.path || entry.link.size() > options_.limits.path)
+            throw Error(ErrorKind::resource_exhausted, "a name of more than ", options_.limits.path, " bytes");
+        unpacked_ += entry.size;
+        if (entry.size > options_.limits.bytes || unpacked_ > options_.limits.bytes)
+            throw Error(ErrorKind::resource_exhausted, "more than ", options_.limits.bytes, " bytes unpacked");
+    }
+
+    void apply_whiteout(const Directory& directory, const std::string& name) {
+        if (name == opaque_marker) {
+            tree_.make_opaque(directory);
+        } else if (!name.starts_with(reserved_prefix)) {
+            const std::string hidden = name.substr(whiteout_prefix.size());
+            if (hidden.empty() || hidden == "." || hidden == "..")
+                throw Error(ErrorKind::invalid_argument, "a whiteout of nothing");
+            tree_.whiteout(directory, hidden);
+        }
+    }
+
+    bool is_left_out(const Entry& entry) {
+        if (entry.type != EntryType::char_device && entry.type != EntryType::block_device)
+            return false;
+        if (!options_.privileged) {
+            ++applied_.skipped_devices;
+            return true;
+        }
+        if (entry.type == EntryType::char_device && entry.major == 0 && entry.minor == 0) {
+            // To overlayfs this device is a whiteout; the layer did not ask for one.
+            applied_.warnings.push_back(cat("character device 0:0 ", printable(entry.name), " is left out"));
+            return true;
+        }
+        return false;
+    }
+
+    void make(const Directory& directory, const std::string& name, const Entry& entry) {
+        switch (entry.type) {
+        case EntryType::file:
+            make_file(directory, name, entry);
+            return;
+        case EntryType::directory:
+            make_directory_entry(directory, name, entry);
+            return;
+        case EntryType::hard_link:
+            make_link(directory, name, entry);
+            return;
+        case EntryType::symlink:
+            replacing(directory, name, [&] { return ::symlinkat(entry.link.c_str(), directory.fd.get(), name.c_str()); });
+            break;
+        case EntryType::char_device:
+        case EntryType::block_device:
+        case EntryType::fifo: {
+            const mode_t type = entry.type == EntryType::fifo ? S_IFIFO : entry.type == EntryType::char_device ? S_IFCHR : S_IFBLK;
+            replacing(directory, name, [&] {
+                return ::mknodat(directory.fd.get(), name.c_str(), type | (entry.mode & 0777U), ::makedev(entry.major, entry.minor));
+            });
+            break;
+        }
+        }
+        set_metadata(directory, name, entry);
+    }
+
+    // Runs `create`, and once more after removing what stood in its way.
+    template <typename Create>
+    int replacing(const Directory& directory, const std::string& name, Create create) {
+        int result = create();
+        if (result < 0 && errno == EEXIST) {
+            tree_.clear(directory, name);
+            result = create();
+        }
+        if (result < 0)
+            throw_errno(errno, "create");
+        return result;
+    }
+
+    void make_file(const Directory& directory, const std::string& name, const Entry& entry) {
+        const Fd file(replacing(directory, name, [&] {
+            return ::openat(directory.fd.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, entry.mode & 0777U);
+        }));
+        std::uint64_t end = 0;
+        for (auto bytes = tar_.data(); !bytes.empty(); bytes = tar_.data()) {
+            if (tar_.position() != end && ::lseek(file.get(), static_cast<off_t>(tar_.position()), SEEK_SET) < 0)
+                throw_errno(errno, "seek");
+            write_all(file.get(), bytes, printable(name));
+            end = tar_.position() + bytes.size();
+            if (bytes.size() > write_check)
+                check_stop(stop_);
+        }
+        if (end < entry.size && ::ftruncate(file.get(), static_cast<off_t>(entry.size)) != 0)
+            throw_errno(errno, "set size");
+        if (!metadata_.owned_by_default(entry, directory.set_gid))
+            metadata_.set_owner(file.get(), entry);
+        metadata_.set_xattrs(file.get(), entry);
+        if ((entry.mode & 07000U) != 0)
+            metadata_.set_mode(file.get(), entry.mode);
+        Metadata::set_times(file.get(), times_of(entry));
+    }
+
+    void make_directory_entry(const Directory& directory, const std::string& name, const Entry& entry) {
+        const mode_t mode = (entry.mode & 0777U) | 0700U;
+        bool replaced = false;
+        if (::mkdirat(directory.fd.get(), name.c_str(), mode) != 0) {
+            if (errno != EEXIST)
+                throw_errno(errno, "create directory");
+            struct stat st {};
+            if (::fstatat(directory.fd.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+                throw_errno(errno, "stat");
+            if (!S_ISDIR(st.st_mode)) {
+                replaced = true;
+                tree_.clear(directory, name);
+                if (::mkdirat(directory.fd.get(), name.c_str(), mode) != 0)
+                    throw_errno(errno, "create directory");
+            }
+        }
+        const Fd made = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        // A whiteout, or a file of this layer, stood here: either hides what lower layers have under the name.
+        if (replaced && options_.whiteouts == Whiteouts::overlay)
+            LayerTree::set_opaque(made.get());
+        set_directory(made.get(), directory.child(name), entry);
+    }
+
+    void set_directory(int fd, const std::string& path, const Entry& entry) {
+        metadata_.set_owner(fd, entry);
+        metadata_.set_xattrs(fd, entry);
+        metadata_.set_mode(fd, options_.privileged ? entry.mode : entry.mode | 0700U);
+        tree_.set_gid_changed(path, (entry.mode & S_ISGID) != 0);
+        tree_.add_directory(path, times_of(entry), entry.mode);
+    }
+
+    void make_link(const Directory& directory, const std::string& name, const Entry& entry) {
+        std::string_view link = entry.link;
+        while (link.ends_with('/'))
+            link.remove_suffix(1);
+        const std::size_t slash = link.rfind('/');
+        const std::string target_name(slash == std::string_view::npos ? link : link.substr(slash + 1));
+        if (target_name.empty() || target_name == "." || target_name == "..")
+            throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which is no file");
+        // find() may push `directory` out of the cache; its descriptor and path are needed on.
+        const Directory here{.fd = open_at(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY), .path = directory.path, .set_gid = directory.set_gid};
+        const Directory* target = tree_.find(slash == std::string_view::npos ? "" : std::string(link.substr(0, slash)));
+        struct stat st {};
+        if (target == nullptr || ::fstatat(target->fd.get(), target_name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (options_.whiteouts == Whiteouts::overlay) {
+                applied_.needs_lower = true;
+                return;
+            }
+            throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which does not exist");
+        }
+        if (S_ISDIR(st.st_mode))
+            throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which is a directory");
+        if (options_.whiteouts == Whiteouts::overlay && S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0))
+            throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which the layer removed");
+        if (target->path == here.path && target_name == name)
+            return;
+        const int target_fd = target->fd.get();
+        replacing(here, name, [&] { return ::linkat(target_fd, target_name.c_str(), here.fd.get(), name.c_str(), 0); });
+        set_metadata(here, name, entry);
+    }
+
+    // For what cannot or need not be opened for writing. Links have no mode of their own.
+    void set_metadata(const Directory& directory, const std::string& name, const Entry& entry) {
+        const Fd made = open_at(directory.fd.get(), name, O_PATH | O_NOFOLLOW);
+        struct stat st {};
+        if (::fstat(made.get(), &st) != 0)
+            throw_errno(errno, "stat");
+        metadata_.set_owner(made.get(), entry);
+        metadata_.set_xattrs(made.get(), entry);
+        if (!S_ISLNK(st.st_mode))
+            metadata_.set_mode(made.get(), entry.mode);
+        Metadata::set_times(made.get(), times_of(entry));
+    }
+
+    static constexpr std::size_t write_check = std::size_t{64} * 1024;
+
+    TarReader tar_;
+    const ApplyOptions& options_;
+    const std::stop_token& stop_;
+    Applied applied_;
+    LayerTree tree_;
+    Metadata metadata_;
+    int root_;
+    std::uint64_t unpacked_ = 0;
+};
+
+}  // namespace
+
+Applied apply(Source& tar, int root, const ApplyOptions& options, const std::stop_token& stop) {
+    return Applier(tar, root, options, stop).run();
+}
+
+}  // namespace lade::archive

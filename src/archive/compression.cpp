@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "archive/compression.hpp"
+
+#include <zstd.h>
+
+#include <array>
+#include <cstring>
+
+#include "archive/gzip.hpp"
+#include "archive/input.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace lade::archive {
+
+namespace {
+
+// What registries use is 8 MiB; 128 MiB is what an image may make us allocate.
+constexpr int max_window_log = 27;
+
+class Unzstd final : public Source {
+public:
+    explicit Unzstd(Source& compressed) : input_(compressed), state_(ZSTD_createDStream()) {
+        if (!state_ || ZSTD_isError(ZSTD_DCtx_setParameter(state_.get(), ZSTD_d_windowLogMax, max_window_log)) != 0)
+            throw Error(ErrorKind::resource_exhausted, "zstd: no memory for the decoder");
+    }
+
+    std::size_t read(std::span<std::byte> into) override {
+        for (;;) {
+            const auto in = input_.peek();
+            ZSTD_inBuffer from{.src = in.data(), .size = in.size(), .pos = 0};
+            ZSTD_outBuffer to{.dst = into.data(), .size = into.size(), .pos = 0};
+            if (in.empty() && !inside_frame_)
+                return 0;
+            const std::size_t result = ZSTD_decompressStream(state_.get(), &to, &from);
+            if (ZSTD_isError(result) != 0)
+                throw Error(ErrorKind::data_loss, "zstd: ", ZSTD_getErrorName(result));
+            input_.consume(from.pos);
+            inside_frame_ = result != 0;
+            if (to.pos > 0)
+                return to.pos;
+            if (in.empty())
+                throw Error(ErrorKind::data_loss, "zstd: cut short");
+        }
+    }
+
+private:
+    Input input_;
+    std::unique_ptr<ZSTD_DStream, decltype([](ZSTD_DStream* state) { ZSTD_freeDStream(state); })> state_;
+    bool inside_frame_ = false;
+};
+
+// Puts bytes that were looked at back in front of the rest.
+class Prefixed final : public Source {
+public:
+    Prefixed(std::string prefix, Source& rest) : prefix_(std::move(prefix)), rest_(rest) {}
+    std::size_t read(std::span<std::byte> into) override {
+        if (at_ == prefix_.size())
+            return rest_.read(into);
+        const std::size_t n = std::min(into.size(), prefix_.size() - at_);
+        std::memcpy(into.data(), prefix_.data() + at_, n);
+        at_ += n;
+        return n;
+    }
+
+private:
+    std::string prefix_;
+    Source& rest_;
+    std::size_t at_ = 0;
+};
+
+// Looks at the first bytes and only then chooses the decoder: a layer may still be on its way.
+class Sniffed final : public Source {
+public:
+    explicit Sniffed(Source& compressed) : compressed_(compressed) {}
+
+    std::size_t read(std::span<std::byte> into) override {
+        if (!decoder_)
+            choose();
+        return decoder_->read(into);
+    }
+
+private:
+    void choose() {
+        std::array<std::byte, 4> magic{};
+        std::size_t have = 0;
+        while (have < magic.size()) {
+            const std::size_t n = compressed_.read(std::span(magic).subspan(have));
+            if (n == 0)
+                break;
+            have += n;
+        }
+        const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(magic.at(i)); };
+        whole_ = std::make_unique<Prefixed>(std::string(reinterpret_cast<const char*>(magic.data()), have), compressed_);
+        const bool gzip = have >= 3 && byte(0) == 0x1f && byte(1) == 0x8b && byte(2) == 0x08;
+        const bool zstd = have == 4 && byte(0) == 0x28 && byte(1) == 0xb5 && byte(2) == 0x2f && byte(3) == 0xfd;
+        const bool skippable = have == 4 && (byte(0) & 0xf0U) == 0x50 && byte(1) == 0x2a && byte(2) == 0x4d && byte(3) == 0x18;
+        if (gzip) {
+#ifdef LADE_HAVE_ISAL
+            decoder_ = gunzip_isal(*whole_);
+#else
+            decoder_ = gunzip_zlib(*whole_);
+#endif
+        } else if (zstd || skippable) {
+            decoder_ = std::make_unique<Unzstd>(*whole_);
+        } else {
+            decoder_ = std::move(whole_);
+        }
+    }
+
+    Source& compressed_;
+    std::unique_ptr<Source> whole_;
+    std::unique_ptr<Source> decoder_;
+};
+
+class Plain final : public Source {
+public:
+    explicit Plain(Source& source) : source_(source) {}
+    std::size_t read(std::span<std::byte> into) override { return source_.read(into); }
+
+private:
+    Source& source_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type) {
+    static constexpr std::array<std::string_view, 2> oci{"application/vnd.oci.image.layer.v1.tar",
+                                                         "application/vnd.oci.image.layer.nondistributable.v1.tar"};
+    static constexpr std::array<std::string_view, 2> docker{"application/vnd.docker.image.rootfs.diff.tar",
+                                                            "application/vnd.docker.image.rootfs.foreign.diff.tar"};
+    for (const std::string_view base : oci) {
+        if (media_type == base)
+            return std::make_unique<Plain>(compressed);
+        if (media_type.starts_with(base) && (media_type.substr(base.size()) == "+gzip" || media_type.substr(base.size()) == "+zstd"))
+            return std::make_unique<Sniffed>(compressed);
+    }
+    for (const std::string_view base : docker)
+        if (media_type == base || (media_type.starts_with(base) && (media_type.substr(base.size()) == ".gzip" || media_type.substr(base.size()) == ".zstd")))
+            return std::make_unique<Sniffed>(compressed);
+    throw Error(ErrorKind::unimplemented, "no decoder for layers of type ", printable(media_type));
+}
+
+}  // namespace lade::archive

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decoders for layer blobs: gzip (ISA-L, or zlib when built without), zstd, none (registry-and-unpack.md
+// 3.1, safety.md 2.3).
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/stream.hpp"
+
+namespace lade::archive {
+
+// The plain tar of a layer of `media_type`. The type says whether the bytes are compressed at all (an
+// OCI plain tar is never sniffed), the magic says how. Several gzip members or zstd frames are one
+// stream; garbage after the last, a cut stream, a bad checksum and a zstd window over 128 MiB are
+// data_loss. An unknown or encrypted type is unimplemented and named. `compressed` must outlive the
+// result and is read to its very end before the result reports its own.
+std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type);
+
+}  // namespace lade::archive

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "archive/layer_tree.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
+
+namespace lade::archive {
+
+namespace {
+
+constexpr mode_t owner_all = 0700;
+
+}  // namespace
+
+// The seed keeps a layer from choosing names whose hashes meet.
+LayerTree::LayerTree(int root, Whiteouts whiteouts, bool privileged)
+    : root_(root), whiteouts_(whiteouts), privileged_(privileged), seed_(random_text(16)) {}
+
+bool LayerTree::is_marked(const std::string& path) const {
+    return marked_.contains(std::hash<std::string>()(seed_ + path));
+}
+
+// With all directories above it: something of this layer lies in them.
+void LayerTree::mark_path(std::string path) {
+    while (!path.empty() && marked_.insert(std::hash<std::string>()(seed_ + path)).second) {
+        const std::size_t slash = path.rfind('/');
+        path.resize(slash == std::string::npos ? 0 : slash);
+    }
+}
+
+void LayerTree::mark(const Directory& directory, const std::string& name) {
+    if (whiteouts_ == Whiteouts::plain)
+        mark_path(directory.child(name));
+}
+
+void LayerTree::refresh() {
+    if (std::exchange(stale_, false))
+        root_.forget();
+}
+
+const Directory* LayerTree::find(const std::string& path) {
+    refresh();
+    return root_.find(path);
+}
+
+const Directory& LayerTree::parent(const std::string& path) {
+    refresh();
+    const Directory& directory = root_.make(path, *this);
+    changing(directory);
+    return directory;
+}
+
+void LayerTree::changing(const Directory& parent) {
+    const auto [touched, is_new] = touched_.try_emplace(parent.path);
+    if (!is_new)
+        return;
+    struct stat st {};
+    if (::fstat(parent.fd.get(), &st) != 0)
+        throw_errno(errno, "stat ", printable(parent.path));
+    touched->second.times = {st.st_atim, st.st_mtim};
+    touched->second.mode = st.st_mode & 07777U;
+    if (!privileged_ && (st.st_mode & owner_all) != owner_all) {
+        // Ours, but closed to us by an earlier layer: opened until the end.
+        touched->second.restore_mode = true;
+        if (::fchmod(parent.fd.get(), touched->second.mode | owner_all) != 0)
+            throw_errno(errno, "open directory ", printable(parent.path), " for writing");
+    }
+}
+
+void LayerTree::made(const Directory& parent, const std::string& name, int fd, bool over_whiteout) {
+    // Nobody gave it times: the epoch makes every unpacking alike. A directory that replaces a whiteout is new, so
+    // lower layers have nothing to say about it.
+    touched_[parent.child(name)] = {.times = {}, .mode = 0755, .restore_mode = false, .has_entry = over_whiteout};
+    mark(parent, name);
+    if (over_whiteout)
+        set_opaque(fd);
+    if (parent.set_gid && (::fchown(fd, ::geteuid(), ::getegid()) != 0 || ::fchmod(fd, 0755) != 0))
+        throw_errno(errno, "set owner of ", printable(name));
+}
+
+bool LayerTree::clear(const Directory& directory, const std::string& name) {
+    struct stat st {};
+    if (::fstatat(directory.fd.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT)
+            return false;
+        throw_errno(errno, "stat");
+    }
+    remove_tree(directory.fd.get(), name);
+    stale_ = stale_ || S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode);
+    return !S_ISDIR(st.st_mode);
+}
+
+void LayerTree::add_directory(const std::string& path, const Times& times, mode_t mode) {
+    touched_[path] = {.times = times, .mode = mode, .restore_mode = !privileged_, .has_entry = true};
+}
+
+void LayerTree::set_opaque(int fd) {
+    if (::fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) != 0)
+        throw_errno(errno, "mark directory opaque");
+}
+
+void LayerTree::whiteout(const Directory& directory, const std::string& name) {
+    struct stat st {};
+    const bool exists = ::fstatat(directory.fd.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!exists && errno != ENOENT)
+        throw_errno(errno, "stat ", printable(name));
+    if (whiteouts_ == Whiteouts::overlay) {
+        if (!exists) {
+            if (::mknodat(directory.fd.get(), name.c_str(), S_IFCHR, ::makedev(0, 0)) != 0)
+                throw_errno(errno, "make whiteout");
+        } else if (S_ISDIR(st.st_mode)) {
+            const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), .path = directory.child(name)};
+            set_opaque(below.fd.get());
+            reset_implied(below);
+        }
+        return;
+    }
+    if (!exists)
+        return;
+    if (!is_marked(directory.child(name))) {
+        remove_tree(directory.fd.get(), name);
+        stale_ = true;
+    } else if (S_ISDIR(st.st_mode)) {
+        const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), .path = directory.child(name)};
+        remove_unmarked(below);
+        reset_implied(below);
+    }
+}
+
+// A whiteout of a directory that this layer only passes through: the old one is gone, this one is new, as if
+// the whiteout had come first.
+void LayerTree::reset_implied(const Directory& directory) {
+    Touched& touched = touched_[directory.path];
+    if (std::exchange(touched.has_entry, true))
+        return;
+    touched.times = {};
+    touched.mode = 0755;
+    if ((privileged_ && ::fchown(directory.fd.get(), ::geteuid(), ::getegid()) != 0) || ::fchmod(directory.fd.get(), 0755) != 0)
+        throw_errno(errno, "renew directory ", printable(directory.path));
+}
+
+void LayerTree::make_opaque(const Directory& directory) {
+    if (whiteouts_ == Whiteouts::overlay)
+        set_opaque(directory.fd.get());
+    else
+        remove_unmarked({.fd = open_at(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY), .path = directory.path});
+}
+
+void LayerTree::remove_unmarked(const Directory& directory) {
+    for (const std::string& name : list_directory(directory.fd.get(), ".")) {
+        if (!is_marked(directory.child(name))) {
+            remove_tree(directory.fd.get(), name);
+            continue;
+        }
+        struct stat st {};
+        if (::fstatat(directory.fd.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
+            const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), .path = directory.child(name)};
+            changing(below);
+            remove_unmarked(below);
+        }
+    }
+    stale_ = true;
+}
+
+void LayerTree::finish(Applied& applied) {
+    refresh();
+    for (const auto& [path, touched] : touched_) {
+        const Directory* directory = root_.find(path);
+        // Replaced by something else meanwhile: then there is nothing to set.
+        if (directory == nullptr || directory->path != path)
+            continue;
+        if (touched.restore_mode && ::fchmod(directory->fd.get(), touched.mode) != 0)
+            throw_errno(errno, "set mode of ", printable(path));
+        Metadata::set_times(directory->fd.get(), touched.times);
+        if (whiteouts_ == Whiteouts::overlay && !touched.has_entry)
+            applied.implied.push_back(path);
+    }
+    if (whiteouts_ == Whiteouts::overlay && !touched_.contains(""))
+        applied.implied.emplace_back("");
+}
+
+}  // namespace lade::archive

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tree a layer is applied to, and the memory of what in it is this layer's: needed because a whiteout
+// concerns lower layers only, whatever the order of entries (safety.md 1.5).
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_set>
+
+#include "archive/applier.hpp"
+#include "archive/metadata.hpp"
+#include "archive/root.hpp"
+
+namespace lade::archive {
+
+class LayerTree final : private Root::Observer {
+public:
+    LayerTree(int root, Whiteouts whiteouts, bool privileged);
+
+    // The directory for an entry, made if missing, about to be changed.
+    const Directory& parent(const std::string& path);
+    // Without making anything.
+    const Directory* find(const std::string& path);
+
+    // Remembers that the layer has `name` in `directory`.
+    void mark(const Directory& directory, const std::string& name);
+    // Removes what is in an entry's way. True when something was there that is no directory.
+    bool clear(const Directory& directory, const std::string& name);
+
+    // A directory entry of the layer ("" is the root): its times, and without privilege its mode, are set at the
+    // end.
+    void add_directory(const std::string& path, const Times& times, mode_t mode);
+    void set_gid_changed(const std::string& path, bool set_gid) { root_.set_gid_changed(path, set_gid); }
+
+    void whiteout(const Directory& directory, const std::string& name);
+    void make_opaque(const Directory& directory);
+    static void set_opaque(int fd);
+
+    // Sets what must be set last; fills Applied::implied.
+    void finish(Applied& applied);
+
+private:
+    struct Touched {
+        Times times{};
+        mode_t mode = 0;
+        bool restore_mode = false;
+        bool has_entry = false;
+    };
+
+    void changing(const Directory& parent) override;
+    void made(const Directory& parent, const std::string& name, int fd, bool over_whiteout) override;
+    bool is_marked(const std::string& path) const;
+    void mark_path(std::string path);
+    void remove_unmarked(const Directory& directory);
+    void reset_implied(const Directory& directory);
+    void refresh();
+
+    Root root_;
+    Whiteouts whiteouts_;
+    bool privileged_;
+    bool stale_ = false;  // the cache of open directories may name what is gone
+    std::string seed_;
+    std::unordered_set<std::size_t> marked_;
+    std::map<std::string, Touched, std::greater<>> touched_;  // deepest first
+};
+
+}  // namespace lade::archive

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "archive/metadata.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace lade::archive {
+
+namespace {
+
+// The calls that take no flags and no O_PATH descriptor reach the object itself through its magic link,
+// which is followed once and no further.
+std::string by_descriptor(int fd) {
+    return cat("/proc/self/fd/", fd);
+}
+
+// What overlayfs and other trusted readers would believe (safety.md 1.6).
+bool is_forbidden(std::string_view name) {
+    return name.starts_with("trusted.") || name.starts_with("user.overlay.");
+}
+
+}  // namespace
+
+Times times_of(const Entry& entry) {
+    const auto convert = [](const EntryTime& time) {
+        return timespec{.tv_sec = static_cast<time_t>(time.seconds), .tv_nsec = static_cast<long>(time.nanoseconds)};
+    };
+    return {convert(entry.atime), convert(entry.mtime)};
+}
+
+Metadata::Metadata(bool privileged, Applied& applied)
+    : privileged_(privileged), uid_(::geteuid()), gid_(::getegid()), applied_(applied) {}
+
+bool Metadata::owned_by_default(const Entry& entry, bool set_gid_directory) const noexcept {
+    return entry.uid == uid_ && entry.gid == gid_ && !set_gid_directory;
+}
+
+void Metadata::set_owner(int fd, const Entry& entry) {
+    if (!privileged_) {
+        if (entry.uid != uid_ || entry.gid != gid_)
+            ++applied_.skipped_owners;
+        return;
+    }
+    if (::fchownat(fd, "", entry.uid, entry.gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
+        throw_errno(errno, "set owner ", entry.uid, ':', entry.gid);
+}
+
+void Metadata::set_xattrs(int fd, const Entry& entry) {
+    for (const auto& [name, value] : entry.xattrs) {
+        if (is_forbidden(name))
+            continue;
+        if (::setxattr(by_descriptor(fd).c_str(), name.c_str(), value.data(), value.size(), 0) == 0)
+            continue;
+        const int code = errno;
+        const bool plain = entry.type == EntryType::file || entry.type == EntryType::directory || entry.type == EntryType::hard_link;
+        if (code == ENOTSUP) {
+            if (warned_.insert(name).second)
+                applied_.warnings.push_back(cat("xattr ", printable(name), " is not supported here and left out"));
+        } else if (code != EPERM || (privileged_ && (plain || !name.starts_with("user.")))) {
+            throw_errno(code, "set xattr ", printable(name));
+        }
+    }
+}
+
+void Metadata::set_mode(int fd, mode_t mode) const {
+    if (::fchmod(fd, mode) != 0 && (errno != EBADF || ::chmod(by_descriptor(fd).c_str(), mode) != 0))
+        throw_errno(errno, "set mode");
+}
+
+void Metadata::set_times(int fd, const Times& times) {
+    if (::futimens(fd, times.data()) == 0)
+        return;
+    if (errno != EBADF || ::utimensat(fd, "", times.data(), AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
+        throw_errno(errno, "set times");
+}
+
+}  // namespace lade::archive

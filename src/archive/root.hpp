@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Directories beneath a root, however hostile the names (safety.md 1.1). The kernel resolves what needs no
+// symbolic link; everything else is walked component by component: links are followed inside the root,
+// absolute targets begin at the root, ".." stays inside, a component that is missing is taken literally.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fd.hpp"
+
+namespace lade::archive {
+
+// A directory below the root, open for use with the *at calls.
+struct Directory {
+    Fd fd;
+    std::string path;  // without links, relative to the root; "" is the root itself
+    bool set_gid = false;
+
+    std::string child(std::string_view name) const { return path.empty() ? std::string(name) : path + "/" + std::string(name); }
+};
+
+enum class Resolver {
+    kernel,  // openat2 where the system has it
+    walker,  // the fallback alone
+};
+
+class Root {
+public:
+    // `fd` stays the caller's.
+    explicit Root(int fd, Resolver resolver = Resolver::kernel);
+
+    // Told before a missing directory is made in `parent`, and after; `over_whiteout` when it took the place of one.
+    class Observer {
+    public:
+        virtual ~Observer() = default;
+        virtual void changing(const Directory& parent) = 0;
+        virtual void made(const Directory& parent, const std::string& name, int fd, bool over_whiteout) = 0;
+    };
+
+    // The directory that `path` (no leading slash needed) leads to; missing ones are made, 0755. Valid until the next call.
+    // failed_precondition: something on the way is no directory; too many links: invalid_argument.
+    const Directory& make(const std::string& path, Observer& observer);
+    // As make(), but nullptr when one is missing.
+    const Directory* find(const std::string& path);
+    // Must follow any removal of a directory or a link.
+    void forget();
+    void set_gid_changed(const std::string& path, bool set_gid);
+
+private:
+    struct Step {
+        std::string name;
+        Fd fd;  // empty: does not exist
+        bool whiteout = false;  // what an overlay layer says in place of "does not exist"
+    };
+
+    const Directory* resolve(const std::string& path, Observer* observer);
+    std::optional<Directory> by_kernel(const std::string& path);
+    std::optional<Directory> by_walking(const std::string& path, Observer* observer);
+    const Directory& keep(const std::string& path, Directory directory);
+    Directory top() const;
+
+    int fd_;
+    Resolver resolver_;
+    std::list<std::pair<std::string, Directory>> recent_;  // the last one used in front
+    std::unordered_map<std::string, std::list<std::pair<std::string, Directory>>::iterator> index_;
+};
+
+// The components of a path after lexical cleaning: no "", ".", or ".." (which cannot leave the top).
+std::vector<std::string> clean_components(std::string_view path);
+
+}  // namespace lade::archive

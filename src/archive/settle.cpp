@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+#include "archive/applier.hpp"
+#include "archive/metadata.hpp"
+#include "archive/root.hpp"
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/text.hpp"
+
+namespace lade::archive {
+
+namespace {
+
+struct Found {
+    Fd directory;        // empty: something else is there, or nothing
+    bool other = false;  // a file or a link
+};
+
+bool is_opaque(int fd) {
+    char value = 0;
+    return ::fgetxattr(fd, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
+// Looks for a directory in one layer. `last` is set when no layer further down can matter: a whiteout or an
+// opaque directory lies on the way.
+Found look_in(int layer, const std::vector<std::string>& parts, bool& last) {
+    Fd at = open_at(layer, ".", O_RDONLY | O_DIRECTORY);
+    last = is_opaque(at.get());
+    for (const std::string& part : parts) {
+        struct stat st {};
+        if (::fstatat(at.get(), part.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT)
+                return {};
+            throw_errno(errno, "stat ", printable(part));
+        }
+        if (!S_ISDIR(st.st_mode)) {
+            last = true;
+            return {.directory = Fd(), .other = !(S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0))};
+        }
+        at = open_at(at.get(), part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        last = last || is_opaque(at.get());
+    }
+    return {.directory = std::move(at), .other = false};
+}
+
+void copy_xattrs(int from, int to) {
+    std::string names(65'536, '\0');
+    const ssize_t size = ::flistxattr(from, names.data(), names.size());
+    if (size < 0)
+        return;
+    names.resize(static_cast<std::size_t>(size));
+    std::string value(65'536, '\0');
+    for (const std::string& name : split(names, '\0')) {
+        if (name.empty() || name.starts_with("trusted.overlay."))
+            continue;
+        const ssize_t length = ::fgetxattr(from, name.c_str(), value.data(), value.size());
+        if (length >= 0 && ::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0 && errno != ENOTSUP)
+            throw_errno(errno, "set xattr ", printable(name));
+    }
+}
+
+void copy_metadata(int from, int to) {
+    struct stat st {};
+    if (::fstat(from, &st) != 0 || ::fchown(to, st.st_uid, st.st_gid) != 0)
+        throw_errno(errno, "set owner");
+    copy_xattrs(from, to);
+    if (::fchmod(to, st.st_mode & 07777U) != 0)
+        throw_errno(errno, "set mode");
+    Metadata::set_times(to, {st.st_atim, st.st_mtim});
+}
+
+// Whether a directory above `parts` in the upper layer hides the layers below.
+bool hidden_by(int upper, std::vector<std::string> parts) {
+    bool last = false;
+    parts.pop_back();
+    look_in(upper, parts, last);
+    return last;
+}
+
+}  // namespace
+
+bool settle(int upper, const std::vector<std::string>& implied, const std::vector<int>& lowers) {
+    for (const std::string& path : implied) {
+        const std::vector<std::string> parts = clean_components(path);
+        if (!parts.empty() && hidden_by(upper, parts))
+            continue;
+        for (const int lower : lowers) {
+            bool last = false;
+            const Found found = look_in(lower, parts, last);
+            if (found.other)
+                return false;
+            if (found.directory) {
+                bool ignored = false;
+                copy_metadata(found.directory.get(), look_in(upper, parts, ignored).directory.get());
+                break;
+            }
+            if (last)
+                break;
+        }
+    }
+    return true;
+}
+
+}  // namespace lade::archive

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/files.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/tasks.hpp"
+
+namespace lade {
+
+namespace {
+
+using Dir = std::unique_ptr<DIR, decltype([](DIR* dir) { ::closedir(dir); })>;
+
+Dir open_directory(Fd fd, const std::string& name) {
+    Dir dir(::fdopendir(fd.get()));
+    if (!dir)
+        throw_errno(errno, "read directory ", name);
+    static_cast<void>(fd.release());
+    return dir;
+}
+
+template <typename Visit>
+void each_entry(Fd fd, const std::string& name, Visit visit) {
+    const Dir dir = open_directory(std::move(fd), name);
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(dir.get());
+        if (entry == nullptr) {
+            if (errno != 0)
+                throw_errno(errno, "read directory ", name);
+            return;
+        }
+        const std::string_view child = entry->d_name;
+        if (child != "." && child != "..")
+            visit(::dirfd(dir.get()), std::string(child));
+    }
+}
+
+constexpr auto lock_poll = std::chrono::milliseconds(20);
+
+}  // namespace
+
+void make_directory(int dir, const std::string& name, mode_t mode) {
+    if (::mkdirat(dir, name.c_str(), mode) != 0 && errno != EEXIST)
+        throw_errno(errno, "create directory ", name);
+}
+
+void make_directories(const std::string& path, mode_t mode) {
+    for (std::size_t end = 1; end != std::string::npos && end < path.size();) {
+        end = path.find('/', end);
+        const std::string part = path.substr(0, end);
+        // EACCES, EROFS on an ancestor that exists are no failure; the last component decides.
+        if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST && end == std::string::npos)
+            throw_errno(errno, "create directory ", path);
+        if (end != std::string::npos)
+            ++end;
+    }
+}
+
+void sync_file(int fd, std::string_view what) {
+    if (::fsync(fd) != 0)
+        throw_errno(errno, "sync ", what);
+}
+
+void sync_file_system(int fd, std::string_view what) {
+    if (::syncfs(fd) != 0)
+        throw_errno(errno, "sync file system of ", what);
+}
+
+void replace_file(int dir, const std::string& name, std::string_view text, mode_t mode) {
+    const std::string temporary = name + ".tmp";
+    const Fd file = open_at(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
+    write_all(file.get(), as_bytes(text), temporary);
+    sync_file(file.get(), temporary);
+    if (::renameat(dir, temporary.c_str(), dir, name.c_str()) != 0)
+        throw_errno(errno, "rename ", temporary);
+}
+
+std::optional<std::string> find_text(int dir, const std::string& name, std::size_t limit) {
+    const auto file = find_at(dir, name, O_RDONLY | O_NOFOLLOW);
+    if (!file)
+        return std::nullopt;
+    return read_text(file->get(), limit, name);
+}
+
+std::vector<std::string> list_directory(int dir, const std::string& name) {
+    std::vector<std::string> names;
+    auto fd = find_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!fd)
+        return names;
+    each_entry(std::move(*fd), name, [&](int, std::string child) { names.push_back(std::move(child)); });
+    std::ranges::sort(names);
+    return names;
+}
+
+void remove_tree(int dir, const std::string& name) {
+    if (::unlinkat(dir, name.c_str(), 0) == 0 || errno == ENOENT)
+        return;
+    if (errno != EISDIR && errno != EPERM)
+        throw_errno(errno, "remove ", name);
+    auto fd = find_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!fd) {
+        return;
+    }
+    each_entry(std::move(*fd), name, [](int parent, const std::string& child) { remove_tree(parent, child); });
+    if (::unlinkat(dir, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+        throw_errno(errno, "remove directory ", name);
+}
+
+FileLock FileLock::acquire(Fd fd, LockMode mode, const std::stop_token& stop) {
+    const int how = (mode == LockMode::shared ? LOCK_SH : LOCK_EX) | LOCK_NB;
+    while (::flock(fd.get(), how) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            throw_errno(errno, "lock");
+        sleep_for(lock_poll, stop);
+    }
+    return FileLock(std::move(fd));
+}
+
+std::optional<FileLock> FileLock::try_acquire(Fd fd, LockMode mode) {
+    const int how = (mode == LockMode::shared ? LOCK_SH : LOCK_EX) | LOCK_NB;
+    while (::flock(fd.get(), how) != 0) {
+        if (errno == EWOULDBLOCK)
+            return std::nullopt;
+        if (errno != EINTR)
+            throw_errno(errno, "lock");
+    }
+    return FileLock(std::move(fd));
+}
+
+RangeLock RangeLock::acquire(Fd fd, std::uint64_t slot, const std::stop_token& stop) {
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    range.l_start = static_cast<off_t>(slot >> 1U);
+    range.l_len = 1;
+    while (::fcntl(fd.get(), F_OFD_SETLK, &range) != 0) {
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            throw_errno(errno, "lock");
+        sleep_for(lock_poll, stop);
+    }
+    return RangeLock(std::move(fd));
+}
+
+DiskUsage disk_usage(int dir, const std::string& name) {
+    DiskUsage usage;
+    std::set<std::pair<dev_t, ino_t>> linked;
+    auto visit = [&](auto& self, int parent, const std::string& child) -> void {
+        struct stat st {};
+        if (::fstatat(parent, child.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT)
+                return;
+            throw_errno(errno, "stat ", child);
+        }
+        if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && !linked.emplace(st.st_dev, st.st_ino).second)
+            return;
+        usage.size += static_cast<std::uint64_t>(st.st_blocks) * 512;
+        usage.inodes += 1;
+        if (S_ISDIR(st.st_mode)) {
+            auto fd = find_at(parent, child, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+            if (fd)
+                each_entry(std::move(*fd), child, [&](int at, const std::string& grandchild) { self(self, at, grandchild); });
+        }
+    };
+    visit(visit, dir, name);
+    return usage;
+}
+
+}  // namespace lade

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/tasks.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.hpp"
+
+namespace lade {
+
+void check_stop(const std::stop_token& stop) {
+    if (stop.stop_requested())
+        throw Error(ErrorKind::cancelled, "interrupted");
+}
+
+void sleep_for(std::chrono::milliseconds duration, const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, stop, duration, [] { return false; });
+    check_stop(stop);
+}
+
+TaskGroup::TaskGroup(const std::stop_token& outer) : link_(outer, [this] { stop_.request_stop(); }) {}
+
+TaskGroup::~TaskGroup() {
+    stop_.request_stop();
+    for (std::thread& thread : threads_)
+        if (thread.joinable())
+            thread.join();
+}
+
+void TaskGroup::fail(std::exception_ptr error) noexcept {
+    bool cancelled = false;
+    try {
+        std::rethrow_exception(error);
+    } catch (const Error& e) {
+        cancelled = e.kind() == ErrorKind::cancelled;
+    } catch (...) {
+        cancelled = false;
+    }
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!first_ || (first_is_cancelled_ && !cancelled)) {
+            first_ = std::move(error);
+            first_is_cancelled_ = cancelled;
+        }
+    }
+    stop_.request_stop();
+}
+
+void TaskGroup::start(std::function<void(const std::stop_token&)> task) {
+    threads_.emplace_back([this, task = std::move(task)] {
+        try {
+            task(stop_.get_token());
+        } catch (...) {
+            fail(std::current_exception());
+        }
+    });
+}
+
+void TaskGroup::wait() {
+    for (std::thread& thread : threads_)
+        thread.join();
+    threads_.clear();
+    if (first_)
+        std::rethrow_exception(std::exchange(first_, nullptr));
+}
+
+Limiter::Slot::Slot(Limiter& owner, const std::stop_token& stop) : owner_(owner) {
+    std::unique_lock lock(owner_.mutex_);
+    if (!owner_.freed_.wait(lock, stop, [&] { return owner_.free_ > 0; }))
+        throw Error(ErrorKind::cancelled, "interrupted");
+    --owner_.free_;
+}
+
+Limiter::Slot::~Slot() {
+    {
+        const std::scoped_lock lock(owner_.mutex_);
+        ++owner_.free_;
+    }
+    owner_.freed_.notify_one();
+}
+
+namespace {
+
+sigset_t watched_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+        sigaddset(&set, signal);
+    return set;
+}
+
+}  // namespace
+
+SignalWatcher::SignalWatcher() : wake_(::eventfd(0, EFD_CLOEXEC)) {
+    const sigset_t set = watched_signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    const int signals = ::signalfd(-1, &set, SFD_CLOEXEC);
+    if (wake_ < 0 || signals < 0)
+        throw_errno(errno, "watch signals");
+    thread_ = std::thread([this, signals] {
+        std::array<pollfd, 2> fds{{{signals, POLLIN, 0}, {wake_, POLLIN, 0}}};
+        while (::poll(fds.data(), fds.size(), -1) < 0 && errno == EINTR) {
+        }
+        signalfd_siginfo info{};
+        if ((fds[0].revents & POLLIN) != 0 && ::read(signals, &info, sizeof info) == sizeof info) {
+            const int number = static_cast<int>(info.ssi_signo);
+            received_ = number;
+            stop_.request_stop();
+            // From here on the default action is back: the next signal ends the process.
+            const sigset_t again = watched_signals();
+            std::signal(number, SIG_DFL);
+            pthread_sigmask(SIG_UNBLOCK, &again, nullptr);
+            while (::poll(fds.data() + 1, 1, -1) < 0 && errno == EINTR) {
+            }
+        }
+        ::close(signals);
+    });
+}
+
+SignalWatcher::~SignalWatcher() {
+    const std::uint64_t one = 1;
+    static_cast<void>(!::write(wake_, &one, sizeof one));
+    thread_.join();
+    ::close(wake_);
+}
+
+}  // namespace lade

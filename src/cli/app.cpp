@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/app.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+constexpr std::size_t help_width = 80;
+constexpr std::size_t help_column = 30;
+
+// CLI11 breaks no lines; help has to fit a terminal of 80 columns.
+class NarrowFormatter final : public CLI::Formatter {
+public:
+    NarrowFormatter() { column_width(help_column); }
+
+    std::string make_option(const CLI::Option* option, bool is_positional) const override {
+        return entry(make_option_name(option, is_positional) + make_option_opts(option), make_option_desc(option));
+    }
+    std::string make_subcommand(const CLI::App* command) const override {
+        std::string name = command->get_name();
+        for (const std::string& alias : command->get_aliases())
+            name += ", " + alias;
+        return entry(name, command->get_description());
+    }
+
+private:
+    static std::string entry(const std::string& name, const std::string& about) {
+        std::string out = "  " + name;
+        std::size_t column = out.size();
+        if (column >= help_column) {
+            out += '\n';
+            column = 0;
+        }
+        out.append(help_column - column, ' ');
+        column = help_column;
+        for (const std::string& word : split(about, ' ')) {
+            if (column > help_column && column + 1 + word.size() > help_width) {
+                out += '\n' + std::string(help_column, ' ');
+                column = help_column;
+            }
+            out += (column > help_column ? " " : "") + word;
+            column += word.size() + (column > help_column ? 1 : 0);
+        }
+        return out + '\n';
+    }
+};
+
+void add_version(CLI::App& app, Context& context) {
+    CLI::App& command = add_command(app, "version", "print the version");
+    add_json(command, context);
+    command.callback([&context] {
+        context.command = [&context] {
+            if (context.json)
+                print_json({{"version", LADE_VERSION}});
+            else
+                print("lade " LADE_VERSION "\n");
+        };
+    });
+}
+
+const CLI::App& innermost(const CLI::App& app) {
+    const auto chosen = app.get_subcommands();
+    return chosen.empty() ? app : innermost(*chosen.front());
+}
+
+}  // namespace
+
+CLI::App& add_command(CLI::App& group, const std::string& name, const std::string& about, const std::vector<std::string>& aliases) {
+    CLI::App* command = group.add_subcommand(name, about);
+    for (const std::string& alias : aliases)
+        command->alias(alias);
+    command->fallthrough();
+    return *command;
+}
+
+CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about, const std::vector<std::string>& aliases) {
+    CLI::App& group = add_command(app, name, about, aliases);
+    group.require_subcommand(0, 1);
+    return group;
+}
+
+CLI::Option* add_list(CLI::App& command, const std::string& flags, std::vector<std::string>& into, const std::string& about) {
+    return command.add_option(flags, into, about)->allow_extra_args(false);
+}
+
+void add_json(CLI::App& command, Context& context) {
+    command.add_flag("--json", context.json, "print one JSON document");
+}
+
+void add_quiet(CLI::App& command, Context& context, const std::string& about) {
+    command.add_flag("-q,--quiet", context.quiet, about);
+}
+
+int run(int argc, char** argv, std::stop_token stop) {
+    Context context(std::move(stop));
+    CLI::App app("pull, store, unpack, keep and collect container images", "lade");
+    app.formatter(std::make_shared<NarrowFormatter>());
+    app.set_version_flag("-v,--version", "lade " LADE_VERSION, "print the version");
+    app.add_option("--root", context.root, "the store's directory")->envname("LADE_ROOT")->type_name("DIR");
+    app.add_option("-n,--namespace", context.name_space, "the namespace to work in")
+        ->envname("CONTAINERD_NAMESPACE")
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_option("--sync", context.sync, "what is durable at the end: none, content or full")
+        ->check(CLI::IsMember({"none", "content", "full"}))
+        ->type_name("WHAT")
+        ->capture_default_str();
+    app.require_subcommand(0, 1);
+
+    add_images(app, context);
+    add_content(app, context);
+    add_snapshots(app, context);
+    add_leases(app, context);
+    add_namespaces(app, context);
+    add_gc(app, context);
+    add_version(app, context);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success&) {
+        // Help or version was asked for, at whatever level.
+        std::string text;
+        if (const CLI::App& chosen = innermost(app); app.count("--version") > 0)
+            text = "lade " LADE_VERSION "\n";
+        else
+            text = chosen.help(&chosen == &app ? "" : "lade");
+        print(text);
+        return 0;
+    } catch (const CLI::ParseError& error) {
+        std::string text = error.what();
+        std::ranges::replace(text, '\n', ' ');
+        throw Error(ErrorKind::invalid_argument, printable(trim(text)), " (see lade ",
+                    &innermost(app) == &app ? "" : innermost(app).get_name() + " ", "--help)");
+    }
+    if (!context.command) {
+        const CLI::App& chosen = innermost(app);
+        print(chosen.help(&chosen == &app ? "" : "lade"));
+        return 0;
+    }
+    context.command();
+    return 0;
+}
+
+}  // namespace lade::cli

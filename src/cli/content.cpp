@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/stream.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/table.hpp"
+#include "store/blobs.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+class Output final : public Sink {
+public:
+    void write(std::span<const std::byte> bytes) override { write_all(STDOUT_FILENO, bytes, "standard output"); }
+};
+
+void list(Context& context) {
+    const std::vector<store::Blob> all = store::Blobs(context.store(), context.name_space).list();
+    if (context.json) {
+        Json array = Json::array();
+        for (const store::Blob& blob : all)
+            array.push_back({{"digest", blob.digest.string()},
+                             {"size", blob.size},
+                             {"created", rfc3339(blob.created)},
+                             {"updated", rfc3339(blob.updated)},
+                             {"labels", labels_json(blob.labels)}});
+        print_json(array);
+        return;
+    }
+    if (context.quiet) {
+        for (const store::Blob& blob : all)
+            print(blob.digest.string() + "\n");
+        return;
+    }
+    Table table({"DIGEST", "SIZE", "AGE", "LABELS"});
+    for (const store::Blob& blob : all)
+        table.add({blob.digest.string(), si_size(blob.size), age(now() - blob.created), format_labels(blob.labels)});
+    print(table.text());
+}
+
+void active(Context& context) {
+    const std::vector<store::IngestStatus> all = store::Blobs(context.store(), context.name_space).active();
+    if (context.json) {
+        Json array = Json::array();
+        for (const store::IngestStatus& ingest : all)
+            array.push_back({{"ref", ingest.ref},
+                             {"offset", ingest.offset},
+                             {"total", ingest.total},
+                             {"started", rfc3339(ingest.started)},
+                             {"updated", rfc3339(ingest.updated)}});
+        print_json(array);
+        return;
+    }
+    Table table({"REF", "SIZE", "AGE"});
+    for (const store::IngestStatus& ingest : all)
+        table.add({ingest.ref, si_size(ingest.offset), age(now() - ingest.started)});
+    print(table.text());
+}
+
+}  // namespace
+
+void add_content(CLI::App& app, Context& context) {
+    CLI::App& group = add_group(app, "content", "look at and remove blobs");
+
+    CLI::App& ls = add_command(group, "ls", "list blobs", {"list"});
+    add_quiet(ls, context, "print digests only");
+    add_json(ls, context);
+    ls.callback([&context] { context.command = [&context] { list(context); }; });
+
+    CLI::App& running = add_command(group, "active", "list downloads, running or resumable");
+    add_json(running, context);
+    running.callback([&context] { context.command = [&context] { active(context); }; });
+
+    CLI::App& get = add_command(group, "get", "write a blob to standard output");
+    auto digest = std::make_shared<std::string>();
+    get.add_option("digest", *digest, "the blob")->required();
+    get.callback([&context, digest] {
+        context.command = [&context, digest] {
+            const oci::Digest wanted = oci::Digest::parse(*digest);
+            const Fd file = store::Blobs(context.store(), context.name_space).open(wanted);
+            FileSource source(file.get(), wanted.string());
+            Output output;
+            copy(source, output);
+        };
+    });
+
+    CLI::App& rm = add_command(group, "rm", "remove blobs, whatever refers to them", {"remove", "del", "delete"});
+    struct Flags {
+        std::vector<std::string> digests;
+        bool no_gc = false;
+    };
+    auto flags = std::make_shared<Flags>();
+    rm.add_option("digest", flags->digests, "the blobs");
+    rm.add_flag("--no-gc", flags->no_gc, "leave the files to a later gc");
+    rm.callback([&context, flags] {
+        context.command = [&context, flags] {
+            store::Blobs blobs(context.store(), context.name_space);
+            for_each_item(flags->digests, [&](const std::string& text) {
+                if (blobs.remove(oci::Digest::parse(text)))
+                    print(text + "\n");
+            });
+            collect_after(context, flags->no_gc);
+        };
+    });
+}
+
+}  // namespace lade::cli

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/context.hpp"
+
+#include <unistd.h>
+
+#include <exception>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/text.hpp"
+
+namespace lade::cli {
+
+store::Store& Context::store() {
+    if (!store_) {
+        static const std::map<std::string, store::Sync> modes{
+            {"none", store::Sync::none}, {"content", store::Sync::content}, {"full", store::Sync::full}};
+        oci::validate_identifier("namespace", name_space);
+        const std::string place = root.empty() ? store::default_root() : root;
+        store_.emplace(std::filesystem::absolute(place).lexically_normal().string(), modes.at(sync));
+    }
+    return *store_;
+}
+
+void print(std::string_view text) {
+    write_all(STDOUT_FILENO, as_bytes(text), "standard output");
+}
+
+void print_json(const Json& value) {
+    print(dump_json(value, 2) + "\n");
+}
+
+oci::Labels parse_labels(const std::vector<std::string>& arguments) {
+    oci::Labels labels;
+    for (const std::string& argument : arguments)
+        labels.insert_or_assign(oci::parse_label(argument).first, oci::parse_label(argument).second);
+    return labels;
+}
+
+std::string format_labels(const oci::Labels& labels) {
+    std::vector<std::string> parts;
+    for (const auto& [key, value] : labels)
+        parts.push_back(printable(cat(key, '=', value)));
+    return parts.empty() ? "-" : join(parts, ",");
+}
+
+Json labels_json(const oci::Labels& labels) {
+    Json object = Json::object();
+    for (const auto& [key, value] : labels)
+        object[key] = value;
+    return object;
+}
+
+void for_each_item(const std::vector<std::string>& items, const std::function<void(const std::string&)>& work) {
+    std::optional<Error> worst;
+    for (const std::string& item : items) {
+        try {
+            work(item);
+        } catch (const Error& error) {
+            // The last one to be said is said by main.
+            if (worst && exit_code(worst->kind()) >= exit_code(error.kind())) {
+                complain(error.message());
+            } else {
+                if (worst)
+                    complain(worst->message());
+                worst = error;
+            }
+        }
+    }
+    if (worst)
+        throw Error(*worst);
+}
+
+void complain(std::string_view text) {
+    std::string line = cat("lade: ", text, '\n');
+    // Nothing can be done when stderr is closed.
+    static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
+}
+
+}  // namespace lade::cli

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "store/gc.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+Json to_json(const std::vector<store::Garbage>& garbage) {
+    Json array = Json::array();
+    for (const store::Garbage& one : garbage)
+        array.push_back({{"namespace", one.name_space}, {"key", one.key}});
+    return array;
+}
+
+void collect(Context& context, bool dry_run) {
+    const store::Collected collected =
+        store::collect(context.store(), dry_run ? store::Mode::dry_run : store::Mode::remove, context.stop());
+    if (context.json) {
+        print_json({{"dry_run", dry_run},
+                    {"removed",
+                     {{"images", Json::array()},
+                      {"content", to_json(collected.content)},
+                      {"snapshots", to_json(collected.snapshots)},
+                      {"ingests", to_json(collected.ingests)},
+                      {"leases", to_json(collected.leases)},
+                      {"files", to_json(collected.files)}}},
+                    {"bytes", collected.bytes}});
+        return;
+    }
+    std::string text;
+    const auto tell = [&](std::string_view kind, const std::vector<store::Garbage>& garbage) {
+        for (const store::Garbage& one : garbage)
+            text += cat(kind, ' ', one.name_space.empty() ? "" : cat(one.name_space, ' '), printable(one.key), '\n');
+    };
+    tell("lease", collected.leases);
+    tell("ingest", collected.ingests);
+    tell("snapshot", collected.snapshots);
+    tell("content", collected.content);
+    tell("file", collected.files);
+    print(text);
+    complain(cat(dry_run ? "would free " : "freed ", kib_size(collected.bytes)));
+}
+
+}  // namespace
+
+void collect_after(Context& context, bool no_gc) {
+    if (!no_gc)
+        store::collect(context.store(), store::Mode::remove, context.stop());
+}
+
+void add_gc(CLI::App& app, Context& context) {
+    CLI::App& command = add_command(app, "gc", "remove what nothing refers to");
+    auto dry_run = std::make_shared<bool>(false);
+    command.add_flag("--dry-run", *dry_run, "only print what would be removed");
+    add_json(command, context);
+    command.callback([&context, dry_run] { context.command = [&context, dry_run] { collect(context, *dry_run); }; });
+}
+
+}  // namespace lade::cli

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/table.hpp"
+#include "store/namespaces.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+void list(Context& context) {
+    const std::vector<store::Namespace> all = store::Namespaces(context.store()).list();
+    if (context.json) {
+        Json array = Json::array();
+        for (const store::Namespace& one : all)
+            array.push_back({{"name", one.name}, {"labels", labels_json(one.labels)}});
+        print_json(array);
+        return;
+    }
+    if (context.quiet) {
+        for (const store::Namespace& one : all)
+            print(one.name + "\n");
+        return;
+    }
+    Table table({"NAME", "LABELS"});
+    for (const store::Namespace& one : all)
+        table.add({one.name, one.labels.empty() ? "" : format_labels(one.labels)});
+    print(table.text());
+}
+
+struct Flags {
+    std::string name;
+    std::vector<std::string> names;
+    std::vector<std::string> labels;
+    bool cgroup = false;
+};
+
+}  // namespace
+
+void add_namespaces(CLI::App& app, Context& context) {
+    CLI::App& group = add_group(app, "namespaces", "keep images of several users apart", {"namespace", "ns"});
+    auto flags = std::make_shared<Flags>();
+
+    CLI::App& ls = add_command(group, "ls", "list namespaces", {"list"});
+    add_quiet(ls, context, "print names only");
+    add_json(ls, context);
+    ls.callback([&context] { context.command = [&context] { list(context); }; });
+
+    CLI::App& create = add_command(group, "create", "make a namespace", {"c"});
+    create.add_option("name", flags->name, "its name")->required();
+    create.add_option("label", flags->labels, "labels, key=value");
+    create.callback([&context, flags] {
+        context.command = [&context, flags] { store::Namespaces(context.store()).create(flags->name, parse_labels(flags->labels)); };
+    });
+
+    CLI::App& label = add_command(group, "label", "set labels; key= removes one");
+    label.add_option("name", flags->name, "the namespace; made when there is none")->required();
+    label.add_option("label", flags->labels, "labels, key=value");
+    label.callback([&context, flags] {
+        context.command = [&context, flags] { store::Namespaces(context.store()).label(flags->name, parse_labels(flags->labels)); };
+    });
+
+    CLI::App& rm = add_command(group, "rm", "remove empty namespaces", {"remove"});
+    rm.add_option("name", flags->names, "the namespaces")->required();
+    rm.add_flag("-c,--cgroup", flags->cgroup, "accepted for ctr")->group("");
+    rm.callback([&context, flags] {
+        context.command = [&context, flags] {
+            store::Namespaces namespaces(context.store());
+            for_each_item(flags->names, [&](const std::string& name) {
+                // As ctr has it: one that is gone already is gone.
+                namespaces.remove(name);
+                print(name + "\n");
+            });
+        };
+    });
+}
+
+}  // namespace lade::cli

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/progress_display.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "cli/context.hpp"
+#include "cli/table.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+using transfer::Stage;
+
+constexpr auto frame_time = std::chrono::milliseconds(100);
+constexpr auto total_every = std::chrono::seconds(10);
+
+struct Size {
+    std::size_t width = 80;
+    std::size_t height = 24;
+};
+
+Size terminal_size() {
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+        return {};
+    return {.width = size.ws_col, .height = size.ws_row};
+}
+
+void say(std::string_view text) {
+    static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
+}
+
+std::string pad(std::string text, std::size_t width) {
+    const std::size_t have = text_width(text);
+    return have < width ? text.append(width - have, ' ') : text;
+}
+
+std::string short_name(const ProgressView::Line& line) {
+    const std::size_t colon = line.name.find(':');
+    constexpr std::size_t shown = 12;
+    if (line.kind == "reference" || colon == std::string::npos)
+        return line.name;
+    return line.name.substr(colon + 1, shown);
+}
+
+std::string bar(double part, std::size_t width) {
+    const auto full = static_cast<std::size_t>(std::clamp(part, 0.0, 1.0) * static_cast<double>(width));
+    return cat('[', std::string(full, '='), std::string(width - full, ' '), ']');
+}
+
+std::string time_left(const ProgressView& view, double rate) {
+    if (rate <= 0 || view.offset >= view.total)
+        return "";
+    const auto seconds = static_cast<long>(static_cast<double>(view.total - view.offset) / rate) + 1;
+    return seconds < 60 ? cat(seconds, "s") : cat(seconds / 60, "m", seconds % 60, "s");
+}
+
+std::string total_line(const ProgressView& view) {
+    const double rate = view.elapsed.count() > 0 ? static_cast<double>(view.fetched) / view.elapsed.count() : 0;
+    std::array<char, 32> elapsed{};
+    std::snprintf(elapsed.data(), elapsed.size(), "%.1fs", view.elapsed.count());
+    const std::string left = time_left(view, rate);
+    return cat(elapsed.data(), "  ", kib_size(view.offset), " / ", kib_size(view.total), "  ", kib_size(static_cast<std::uint64_t>(rate)),
+               "/s", left.empty() ? "" : cat("  ", left, " left"));
+}
+
+std::string item_line(const ProgressView::Line& line, std::size_t width) {
+    constexpr std::size_t stage_width = 12;
+    constexpr std::size_t bar_width = 20;
+    constexpr std::size_t wide = 70;
+    if (line.kind == "reference")
+        return shorten(cat(line.name, "  ", to_string(line.stage)), width);
+    std::string text = cat(pad(line.kind, 9), pad(short_name(line), 13), pad(std::string(to_string(line.stage)), stage_width));
+    const double part = line.total == 0 ? 0 : static_cast<double>(line.offset) / static_cast<double>(line.total);
+    const bool running = line.stage == Stage::downloading || line.stage == Stage::extracting;
+    if (width >= wide)
+        text += cat(running ? bar(part, bar_width) : std::string(bar_width + 2, ' '), ' ');
+    else if (running)
+        text = cat(pad(line.kind, 7), pad(short_name(line).substr(0, 7), 8), static_cast<int>(part * 100), "% ");
+    text += running ? cat(kib_size(line.offset), " / ", kib_size(line.total)) : kib_size(line.total);
+    return shorten(text, width);
+}
+
+}  // namespace
+
+ProgressMode parse_progress_mode(std::string_view word) {
+    if (word == "tty")
+        return ProgressMode::tty;
+    if (word == "plain")
+        return ProgressMode::plain;
+    if (word == "json")
+        return ProgressMode::json;
+    if (word == "none")
+        return ProgressMode::none;
+    if (word != "auto")
+        throw Error(ErrorKind::invalid_argument, "--progress ", printable(word), ": one of auto, tty, plain, json, none is needed");
+    const char* ci = std::getenv("CI");
+    const char* term = std::getenv("TERM");
+    const bool dumb = term == nullptr || std::string_view(term) == "dumb";
+    const bool automated = ci != nullptr && *ci != '\0' && std::string_view(ci) != "false";
+    return ::isatty(STDERR_FILENO) == 1 && !dumb && !automated ? ProgressMode::tty : ProgressMode::plain;
+}
+
+ProgressView look(const transfer::Progress& progress, std::chrono::duration<double> elapsed) {
+    ProgressView view;
+    view.elapsed = elapsed;
+    for (const transfer::Item* item : progress.items()) {
+        ProgressView::Line line{
+            .kind = item->kind(), .name = item->name(), .stage = item->stage(), .offset = item->offset(), .total = item->total()};
+        if (line.kind != "reference" && line.kind != "unpack") {
+            // What is there needs no download and takes no part in the sums.
+            if (line.stage != Stage::exists) {
+                view.offset += line.offset;
+                view.total += line.total;
+                view.fetched += line.offset - std::min(line.offset, item->resumed());
+            }
+        }
+        view.lines.push_back(std::move(line));
+    }
+    return view;
+}
+
+std::vector<std::string> draw(const ProgressView& view, std::size_t width, std::size_t height) {
+    const std::size_t columns = std::max<std::size_t>(width, 2) - 1;
+    const std::size_t room = std::max<std::size_t>(height, 3) - 2;
+    std::vector<bool> shown(view.lines.size(), view.lines.size() <= room);
+    if (view.lines.size() > room) {
+        std::size_t left = room;
+        const auto take = [&](auto wanted) {
+            for (std::size_t i = 0; i < shown.size() && left > 0; ++i)
+                if (!shown[i] && wanted(view.lines[i].stage)) {
+                    shown[i] = true;
+                    --left;
+                }
+        };
+        take([](Stage stage) { return !is_final(stage) && stage != Stage::waiting; });
+        take([](Stage stage) { return stage == Stage::waiting; });
+        take([](Stage) { return true; });
+    }
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < shown.size(); ++i)
+        if (shown[i])
+            lines.push_back(item_line(view.lines[i], columns));
+    lines.push_back(shorten(total_line(view), columns));
+    return lines;
+}
+
+void write_summary(std::string_view what, const ProgressView& view) {
+    std::array<char, 32> seconds{};
+    std::snprintf(seconds.data(), seconds.size(), "%.1fs", view.elapsed.count());
+    say(cat(what, "  ", kib_size(view.fetched), " in ", seconds.data(), '\n'));
+}
+
+ProgressDisplay::ProgressDisplay(const transfer::Progress& progress, ProgressMode mode) : progress_(progress), mode_(mode) {
+    if (mode_ != ProgressMode::none)
+        thread_ = std::thread([this] { run(); });
+}
+
+ProgressDisplay::~ProgressDisplay() {
+    {
+        const std::scoped_lock lock(mutex_);
+        done_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable())
+        thread_.join();
+    else
+        show_warnings();
+}
+
+void ProgressDisplay::run() {
+    std::unique_lock lock(mutex_);
+    while (!wake_.wait_for(lock, frame_time, [&] { return done_; }))
+        show(false);
+    show(true);
+}
+
+void ProgressDisplay::show(bool last) {
+    const ProgressView view = look(progress_, std::chrono::steady_clock::now() - start_);
+    if (mode_ == ProgressMode::tty) {
+        redraw(view);
+        if (last)
+            show_warnings();
+    } else {
+        tell(view, last);
+        show_warnings();
+    }
+}
+
+void ProgressDisplay::redraw(const ProgressView& view) {
+    const Size size = terminal_size();
+    // A window that became narrower has folded the lines of the last frame.
+    std::size_t rows = 0;
+    for (const std::size_t width : drawn_)
+        rows += 1 + (width == 0 ? 0 : (width - 1) / size.width);
+    rows = std::min(rows, size.height - 1);
+    std::string frame = rows > 0 ? cat("\r\x1b[", rows, "A\x1b[J") : "";
+    drawn_.clear();
+    for (const std::string& line : draw(view, size.width, size.height)) {
+        frame += line + "\n";
+        drawn_.push_back(text_width(line));
+    }
+    say(frame);
+}
+
+void ProgressDisplay::tell(const ProgressView& view, bool last) {
+    const auto step = [&](const ProgressView::Line& line) {
+        if (mode_ == ProgressMode::json)
+            return dump_json({{"event", "step"}, {"kind", line.kind}, {"name", line.name}, {"stage", to_string(line.stage)}, {"bytes", line.total}}) + "\n";
+        return cat(line.kind, ' ', line.name, ' ', to_string(line.stage), line.total > 0 ? cat(' ', kib_size(line.total)) : "", '\n');
+    };
+    for (const ProgressView::Line& line : view.lines)
+        if (is_final(line.stage) && told_.insert(line.kind + line.name).second)
+            say(step(line));
+    const auto time = std::chrono::steady_clock::now();
+    if (last || time - last_total_ < total_every)
+        return;
+    last_total_ = time;
+    const auto finished = std::ranges::count_if(view.lines, [](const auto& line) { return is_final(line.stage); });
+    if (mode_ == ProgressMode::json)
+        say(dump_json({{"event", "progress"},
+                       {"offset", view.offset},
+                       {"total", view.total},
+                       {"steps_done", finished},
+                       {"steps", view.lines.size()},
+                       {"seconds", view.elapsed.count()}}) +
+            "\n");
+    else
+        say(cat("progress ", total_line(view), "  ", finished, " of ", view.lines.size(), " steps done\n"));
+}
+
+void ProgressDisplay::show_warnings() {
+    for (const std::string& text : progress_.warnings(warnings_)) {
+        ++warnings_;
+        if (mode_ == ProgressMode::json)
+            say(dump_json({{"event", "warning"}, {"text", text}}) + "\n");
+        else
+            complain("warning: " + text);
+    }
+}
+
+}  // namespace lade::cli

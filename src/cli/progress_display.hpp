@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looks at the board and shows it on stderr: redrawn lines at a terminal, one line per finished step
+// elsewhere. The work does not know that anybody looks.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "transfer/progress.hpp"
+
+namespace lade::cli {
+
+enum class ProgressMode { tty, plain, json, none };
+
+// "auto" is tty at a terminal that can move its cursor, unless CI is set, and plain elsewhere;
+// invalid_argument for an unknown word.
+ProgressMode parse_progress_mode(std::string_view word);
+
+// What is to be seen at one instant.
+struct ProgressView {
+    struct Line {
+        std::string kind;
+        std::string name;
+        transfer::Stage stage{};
+        std::uint64_t offset = 0;
+        std::uint64_t total = 0;
+    };
+    std::vector<Line> lines;
+    std::uint64_t offset = 0;   // of all downloads
+    std::uint64_t total = 0;    // of all downloads
+    std::uint64_t fetched = 0;  // by this run
+    std::chrono::duration<double> elapsed{};
+};
+
+ProgressView look(const transfer::Progress& progress, std::chrono::duration<double> elapsed);
+
+// The lines of one frame, none wider than `width` - 1 and at most `height` - 1 of them: running steps come before
+// finished ones when there is no room for all. The last line is the total with rate and time left.
+std::vector<std::string> draw(const ProgressView& view, std::size_t width, std::size_t height);
+
+// "<what>  330.9 MiB in 2.1s" on stderr: the last line of a transfer.
+void write_summary(std::string_view what, const ProgressView& view);
+
+// Shows the board from construction to destruction, from a thread of its own. The cursor is never hidden, so
+// that no way to end can leave a terminal without one.
+class ProgressDisplay {
+public:
+    ProgressDisplay(const transfer::Progress& progress, ProgressMode mode);
+    ~ProgressDisplay();
+    ProgressDisplay(const ProgressDisplay&) = delete;
+    ProgressDisplay& operator=(const ProgressDisplay&) = delete;
+
+private:
+    void run();
+    void show(bool last);
+    void redraw(const ProgressView& view);
+    void tell(const ProgressView& view, bool last);
+    void show_warnings();
+
+    const transfer::Progress& progress_;
+    ProgressMode mode_;
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point last_total_ = start_;
+    std::vector<std::size_t> drawn_;  // widths of the lines of the last frame
+    std::set<std::string> told_;
+    std::size_t warnings_ = 0;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    bool done_ = false;
+    std::thread thread_;
+};
+
+}  // namespace lade::cli

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flags of every command that speaks to a registry.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "transfer/pull.hpp"
+
+namespace lade::cli {
+
+struct RegistryFlags {
+    std::string user;
+    bool plain_http = false;
+    bool skip_verify = false;
+    unsigned retries = 5;
+
+    void add(CLI::App& command);
+    // Asks for a password at the terminal when the user came without one.
+    registry::Options options() const;
+};
+
+}  // namespace lade::cli

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/table.hpp"
+#include "store/snapshots.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+struct Flags {
+    std::string snapshotter;
+    std::string key;
+    std::string target;
+    std::vector<std::string> keys;
+    bool bytes = false;
+    bool no_gc = false;
+
+    std::string name() const { return snapshotter.empty() ? "overlayfs" : snapshotter; }
+};
+
+store::Snapshots open(Context& context, const Flags& flags) {
+    return {context.store(), context.name_space, flags.name()};
+}
+
+std::string capital(store::SnapshotKind kind) {
+    switch (kind) {
+    case store::SnapshotKind::active:
+        return "Active";
+    case store::SnapshotKind::view:
+        return "View";
+    case store::SnapshotKind::committed:
+        return "Committed";
+    }
+    return "";
+}
+
+Json describe(const store::Snapshot& snapshot, const Flags& flags) {
+    return {{"key", snapshot.key},
+            {"parent", snapshot.parent},
+            {"kind", to_string(snapshot.kind)},
+            {"snapshotter", flags.name()},
+            {"created", rfc3339(snapshot.created)},
+            {"updated", rfc3339(snapshot.updated)},
+            {"labels", labels_json(snapshot.labels)}};
+}
+
+void list(Context& context, const Flags& flags) {
+    const std::vector<store::Snapshot> all = open(context, flags).list();
+    if (context.json) {
+        Json array = Json::array();
+        for (const store::Snapshot& snapshot : all)
+            array.push_back(describe(snapshot, flags));
+        print_json(array);
+        return;
+    }
+    Table table({"KEY", "PARENT", "KIND"});
+    for (const store::Snapshot& snapshot : all)
+        table.add({snapshot.key, snapshot.parent, capital(snapshot.kind)});
+    print(table.text());
+}
+
+// ctr's own form without --json: scripts read it.
+void info(Context& context, const Flags& flags) {
+    store::Snapshots snapshots = open(context, flags);
+    const store::Snapshot snapshot = snapshots.get(flags.key);
+    if (context.json) {
+        Json document = describe(snapshot, flags);
+        document["id"] = snapshot.id;
+        document["path"] = snapshots.path(snapshot);
+        print_json(document);
+        return;
+    }
+    Json document{{"Kind", capital(snapshot.kind)},
+                  {"Name", snapshot.key},
+                  {"Created", rfc3339(snapshot.created)},
+                  {"Updated", rfc3339(snapshot.updated)}};
+    if (!snapshot.parent.empty())
+        document["Parent"] = snapshot.parent;
+    if (!snapshot.labels.empty())
+        document["Labels"] = labels_json(snapshot.labels);
+    print(dump_json(document, 4) + "\n");
+}
+
+using Children = std::map<std::string, std::vector<std::string>>;
+
+void tree(Context& context, const Flags& flags) {
+    Children children;
+    for (const store::Snapshot& snapshot : open(context, flags).list())
+        children[snapshot.parent].push_back(snapshot.key);
+    // A chain can be hundreds of layers long: no recursion.
+    struct Node {
+        std::string key;
+        std::size_t level;
+        Json* json;
+    };
+    Json roots = Json::array();
+    std::string text;
+    std::vector<Node> pending;
+    const auto push = [&](const std::string& parent, std::size_t level, Json& into) {
+        for (const std::string& key : children[parent])
+            into.push_back({{"key", key}, {"children", Json::array()}});
+        for (std::size_t i = children[parent].size(); i-- > 0;)
+            pending.push_back({.key = children[parent][i], .level = level, .json = &into[i]["children"]});
+    };
+    push("", 0, roots);
+    while (!pending.empty()) {
+        const Node node = pending.back();
+        pending.pop_back();
+        text += node.level == 0 ? cat(' ', printable(node.key), '\n') : cat(std::string(2 * node.level, ' '), "\\_ ", printable(node.key), '\n');
+        push(node.key, node.level + 1, *node.json);
+    }
+    if (context.json)
+        print_json(roots);
+    else
+        print(text);
+}
+
+void usage(Context& context, const Flags& flags) {
+    store::Snapshots snapshots = open(context, flags);
+    std::vector<std::string> keys = flags.keys;
+    if (keys.empty())
+        for (const store::Snapshot& snapshot : snapshots.list())
+            keys.push_back(snapshot.key);
+    Json array = Json::array();
+    Table table({"KEY", "SIZE", "INODES"});
+    for (const std::string& key : keys) {
+        const DiskUsage used = snapshots.usage(key);
+        array.push_back({{"key", key}, {"size", used.size}, {"inodes", used.inodes}});
+        table.add({key, flags.bytes ? std::to_string(used.size) : kib_size(used.size), std::to_string(used.inodes)});
+    }
+    if (context.json)
+        print_json(array);
+    else
+        print(table.text());
+}
+
+void mounts(Context& context, const Flags& flags) {
+    Json array = Json::array();
+    std::string text;
+    for (const snapshot::Mount& mount : open(context, flags).mounts(flags.key)) {
+        array.push_back({{"type", mount.type}, {"source", mount.source}, {"target", flags.target}, {"options", mount.options}});
+        text += cat("mount -t ", mount.type, ' ', mount.source, ' ', flags.target, mount.options.empty() ? "" : " -o ",
+                    join(mount.options, ","), '\n');
+    }
+    if (context.json)
+        print_json(array);
+    else
+        print(text);
+}
+
+}  // namespace
+
+void add_snapshots(CLI::App& app, Context& context) {
+    CLI::App& group = add_group(app, "snapshots", "look at and remove unpacked layers", {"snapshot"});
+    auto flags = std::make_shared<Flags>();
+    group.add_option("--snapshotter", flags->snapshotter, "the snapshotter, overlayfs unless given")->envname("CONTAINERD_SNAPSHOTTER");
+    const auto add = [&](CLI::App& command, void (*work)(Context&, const Flags&)) {
+        add_json(command, context);
+        command.callback([&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
+    };
+
+    add(add_command(group, "ls", "list snapshots", {"list"}), list);
+    add(add_command(group, "tree", "show which snapshot lies on which"), tree);
+
+    CLI::App& info_command = add_command(group, "info", "show one snapshot");
+    info_command.add_option("key", flags->key, "the snapshot")->required();
+    add(info_command, info);
+
+    CLI::App& usage_command = add_command(group, "usage", "bytes and inodes of snapshots");
+    usage_command.add_option("key", flags->keys, "the snapshots; all unless given");
+    usage_command.add_flag("-b", flags->bytes, "sizes in bytes");
+    add(usage_command, usage);
+
+    CLI::App& mounts_command = add_command(group, "mounts", "print how to mount an active snapshot or view", {"m", "mount"});
+    mounts_command.add_option("target", flags->target, "where it is to be mounted")->required();
+    mounts_command.add_option("key", flags->key, "the snapshot")->required();
+    add(mounts_command, mounts);
+
+    CLI::App& rm = add_command(group, "rm", "remove snapshots", {"remove", "del", "delete"});
+    rm.add_option("key", flags->keys, "the snapshots");
+    rm.callback([&context, flags] {
+        context.command = [&context, flags] {
+            store::Snapshots snapshots = open(context, *flags);
+            for_each_item(flags->keys, [&](const std::string& key) {
+                doing([&] { return cat("remove ", printable(key)); }, [&] { snapshots.remove(key); });
+            });
+        };
+    });
+}
+
+}  // namespace lade::cli

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blob files: verified, immutable, laid out as an OCI image layout's blobs/ (containerd-store.md 4.1).
+// Knows files, not rows; every path below content/ is made in this room.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "oci/digest.hpp"
+
+namespace lade::content {
+
+class Blobs {
+public:
+    // `content` is the directory that holds blobs/ and ingest/; both are made when missing. Stays open with
+    // the object.
+    explicit Blobs(Fd content);
+
+    // nullopt when there is no such file.
+    std::optional<Fd> find(const oci::Digest& digest) const;
+    // The size of the file, nullopt when there is none.
+    std::optional<std::uint64_t> size(const oci::Digest& digest) const;
+    // Every digest that has a file; files whose name is no digest are left out.
+    std::vector<oci::Digest> list() const;
+
+    // Puts a verified, synced file in its place and syncs the directory; one that is there already stays.
+    // `directory` and `name` say where it lies now. The caller holds the publish lock.
+    void publish(int directory, const std::string& name, const oci::Digest& digest, bool durable) const;
+    // Moves the file to `trash` under `name`; absent is success.
+    void discard(const oci::Digest& digest, int trash, const std::string& name) const;
+
+    int directory() const noexcept { return content_.get(); }
+
+private:
+    Fd content_;
+};
+
+}  // namespace lade::content

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "content/ingest.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/error.hpp"
+#include "base/tasks.hpp"
+
+namespace lade::content {
+
+namespace {
+
+constexpr std::size_t small_file = 16 * 1024;
+constexpr std::size_t rehash_buffer = 1024 * 1024;
+
+std::string path_of(const std::string& name) {
+    return "ingest/" + name;
+}
+
+// The stamps are for people and for resuming; they are not worth an fsync.
+void write_small(int directory, const std::string& name, std::string_view text) {
+    const Fd file = open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
+    write_all(file.get(), as_bytes(text), name);
+}
+
+bool same_directory(int fd, int parent, const std::string& name) {
+    struct stat held {};
+    struct stat found {};
+    return ::fstat(fd, &held) == 0 && ::fstatat(parent, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+           held.st_dev == found.st_dev && held.st_ino == found.st_ino;
+}
+
+// The directory may be removed between our opening it and our getting its lock; then it is no longer the
+// ingest, and we begin again.
+FileLock lock_directory(int parent, const std::string& path, const std::stop_token& stop) {
+    for (;;) {
+        make_directory(parent, path, 0755);
+        auto directory = find_at(parent, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (!directory)
+            continue;
+        FileLock lock = FileLock::acquire(std::move(*directory), LockMode::exclusive, stop);
+        if (same_directory(lock.fd(), parent, path))
+            return lock;
+    }
+}
+
+std::uint64_t file_size(int fd) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0)
+        throw_errno(errno, "stat ingest");
+    return static_cast<std::uint64_t>(st.st_size);
+}
+
+}  // namespace
+
+void Tail::advance(std::uint64_t written) {
+    {
+        const std::scoped_lock lock(mutex_);
+        written_ = written;
+    }
+    changed_.notify_all();
+}
+
+void Tail::verified() {
+    {
+        const std::scoped_lock lock(mutex_);
+        state_ = State::verified;
+    }
+    changed_.notify_all();
+}
+
+void Tail::failed() {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (state_ == State::writing)
+            state_ = State::failed;
+    }
+    changed_.notify_all();
+}
+
+std::uint64_t Tail::wait(std::uint64_t position, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    const bool ready = changed_.wait(lock, stop, [&] { return written_ > position || state_ != State::writing; });
+    if (!ready || state_ == State::failed)
+        throw Error(ErrorKind::cancelled, "the download ended early");
+    return written_;
+}
+
+std::size_t Follower::read(std::span<std::byte> into) {
+    if (position_ == available_)
+        available_ = tail_->wait(position_, stop_);
+    const auto wanted = std::min<std::uint64_t>(into.size(), available_ - position_);
+    if (wanted == 0)
+        return 0;
+    const std::size_t n = read_some_at(data_.get(), into.first(static_cast<std::size_t>(wanted)), position_, "ingest");
+    if (n == 0)
+        throw Error(ErrorKind::data_loss, "ingest: shorter than what was written");
+    position_ += n;
+    return n;
+}
+
+Ingest::Ingest(FileLock lock, int parent, std::string name) : lock_(std::move(lock)), parent_(parent), name_(std::move(name)) {}
+
+Ingest::~Ingest() {
+    if (!tail_)
+        return;
+    tail_->failed();
+    if (data_) {
+        // Best effort: the time is for `content active`, and a destructor does not throw.
+        try {
+            write_small(lock_.fd(), "updatedat", rfc3339(now()));
+        } catch (const Error&) {
+            return;
+        }
+    }
+}
+
+Ingest Ingest::open(const Blobs& blobs, const std::string& ref, std::uint64_t total, oci::Algorithm algorithm,
+                    const std::stop_token& stop) {
+    const std::string name = ingest_name(ref);
+    Ingest ingest(lock_directory(blobs.directory(), path_of(name), stop), blobs.directory(), name);
+    const int directory = ingest.lock_.fd();
+    ingest.algorithm_ = algorithm;
+    ingest.hasher_ = std::make_unique<oci::Hasher>(algorithm);
+    ingest.data_ = open_at(directory, "data", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+
+    const auto old_ref = find_text(directory, "ref", small_file);
+    const auto old_total = find_text(directory, "total", small_file);
+    const bool fits = old_ref == ref && (!old_total || total == 0 || *old_total == std::to_string(total)) &&
+                      (total == 0 || file_size(ingest.data_.get()) <= total);
+    if (!fits) {
+        ingest.restart();
+        write_small(directory, "ref", ref);
+        write_small(directory, "startedat", rfc3339(now()));
+        if (total > 0)
+            write_small(directory, "total", std::to_string(total));
+    }
+    write_small(directory, "updatedat", rfc3339(now()));
+
+    std::vector<std::byte> buffer(file_size(ingest.data_.get()) > 0 ? rehash_buffer : 0);
+    while (!buffer.empty()) {
+        check_stop(stop);
+        const std::size_t n = read_some_at(ingest.data_.get(), buffer, ingest.offset_, "ingest");
+        if (n == 0)
+            break;
+        ingest.hasher_->update(std::span(buffer).first(n));
+        ingest.offset_ += n;
+    }
+    if (::lseek(ingest.data_.get(), static_cast<off_t>(ingest.offset_), SEEK_SET) < 0)
+        throw_errno(errno, "seek ingest ", ref);
+    ingest.tail_->advance(ingest.offset_);
+    return ingest;
+}
+
+Follower Ingest::follow(const std::stop_token& stop) const {
+    return {open_at(lock_.fd(), "data", O_RDONLY | O_NOFOLLOW), tail_, stop};
+}
+
+void Ingest::write(std::span<const std::byte> bytes) {
+    hasher_->update(bytes);
+    write_all(data_.get(), bytes, "ingest");
+    offset_ += bytes.size();
+    tail_->advance(offset_);
+}
+
+void Ingest::restart() {
+    if (::ftruncate(data_.get(), 0) != 0 || ::lseek(data_.get(), 0, SEEK_SET) < 0)
+        throw_errno(errno, "empty ingest");
+    offset_ = 0;
+    hasher_ = std::make_unique<oci::Hasher>(algorithm_);
+}
+
+void Ingest::verify(std::uint64_t size, const oci::Digest& digest, bool durable) {
+    if (size != 0 && size != offset_)
+        throw Error(ErrorKind::data_loss, digest, ": ", offset_, " bytes received, ", size, " expected");
+    const oci::Digest found = hasher_->finish();
+    if (found != digest)
+        throw Error(ErrorKind::data_loss, digest, ": the content received has digest ", found, " (", offset_, " bytes)");
+    if (durable)
+        sync_file(data_.get(), "ingest");
+}
+
+void Ingest::publish(const Blobs& blobs, const oci::Digest& digest, bool durable) {
+    // No writable descriptor may outlive the publication.
+    data_.reset();
+    blobs.publish(lock_.fd(), "data", digest, durable);
+    tail_->verified();
+}
+
+void Ingest::remove() {
+    data_.reset();
+    remove_tree(parent_, path_of(name_));
+}
+
+std::string ingest_name(const std::string& ref) {
+    return oci::Digest::of(ref).hex();
+}
+
+std::vector<IngestStatus> list_ingests(const Blobs& blobs) {
+    std::vector<IngestStatus> all;
+    for (const std::string& name : list_directory(blobs.directory(), "ingest")) {
+        const auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (!directory)
+            continue;
+        const auto ref = find_text(directory->get(), "ref", small_file);
+        struct stat data {};
+        if (!ref || ::fstatat(directory->get(), "data", &data, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        const auto stamp = [&](const std::string& file) {
+            return parse_rfc3339(find_text(directory->get(), file, small_file).value_or("")).value_or(Time{});
+        };
+        const Time modified = Time(std::chrono::seconds(data.st_mtim.tv_sec) + std::chrono::nanoseconds(data.st_mtim.tv_nsec));
+        all.push_back({.ref = *ref,
+                       .offset = static_cast<std::uint64_t>(data.st_size),
+                       .total = parse_number(find_text(directory->get(), "total", small_file).value_or("")).value_or(0),
+                       .started = stamp("startedat"),
+                       .updated = std::max(stamp("updatedat"), modified)});
+    }
+    return all;
+}
+
+bool remove_dead_ingest(const Blobs& blobs, const std::string& name) {
+    auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!directory)
+        return true;
+    const auto lock = FileLock::try_acquire(std::move(*directory), LockMode::exclusive);
+    if (!lock)
+        return false;
+    remove_tree(blobs.directory(), path_of(name));
+    return true;
+}
+
+}  // namespace lade::content

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// A blob on its way in: not yet verified, resumable, locked by the process that writes it. On disk it is
+// containerd's own layout: ingest/<hex of sha256(ref)>/{ref,data,startedat,updatedat,total}.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/files.hpp"
+#include "base/stream.hpp"
+#include "base/text.hpp"
+#include "content/blobs.hpp"
+#include "oci/digest.hpp"
+
+namespace lade::content {
+
+struct IngestStatus {
+    std::string ref;  // as given to Ingest::open
+    std::uint64_t offset = 0;
+    std::uint64_t total = 0;  // 0: unknown
+    Time started{};
+    Time updated{};
+};
+
+// How far the writer of an ingest is; what its followers wait on. Shared by one writer and any number of
+// followers, hence shared_ptr: a follower may outlive the writer.
+class Tail {
+public:
+    void advance(std::uint64_t written);
+    void verified();
+    void failed();
+    // Waits until more than `position` bytes are there or the ingest ended; the number of bytes there.
+    // Error cancelled when the writer failed (its own error is the one to show) or stop was requested.
+    std::uint64_t wait(std::uint64_t position, const std::stop_token& stop);
+
+private:
+    enum class State { writing, verified, failed };
+    std::mutex mutex_;
+    std::condition_variable_any changed_;
+    std::uint64_t written_ = 0;
+    State state_ = State::writing;
+};
+
+// Reads behind the writer. Its end comes only after the digest matched.
+class Follower final : public Source {
+public:
+    Follower(Fd data, std::shared_ptr<Tail> tail, std::stop_token stop)
+        : data_(std::move(data)), tail_(std::move(tail)), stop_(std::move(stop)) {}
+    std::size_t read(std::span<std::byte> into) override;
+
+private:
+    Fd data_;
+    std::shared_ptr<Tail> tail_;
+    std::stop_token stop_;
+    std::uint64_t position_ = 0;
+    std::uint64_t available_ = 0;
+};
+
+class Ingest final : public Sink {
+public:
+    // Opens or makes the ingest `ref` and takes its lock, waiting while another process has it. Bytes that
+    // are there from before are hashed again, not trusted; an ingest for another ref or total, or longer than
+    // `total`, starts over. `total` 0 means unknown.
+    static Ingest open(const Blobs& blobs, const std::string& ref, std::uint64_t total, oci::Algorithm algorithm,
+                       const std::stop_token& stop);
+    Ingest(Ingest&&) noexcept = default;
+    Ingest& operator=(Ingest&&) = delete;
+    // Keeps the bytes for a later resume; followers fail unless commit() succeeded.
+    ~Ingest() override;
+
+    std::uint64_t offset() const noexcept { return offset_; }
+    Follower follow(const std::stop_token& stop) const;
+    void write(std::span<const std::byte> bytes) override;
+    // Throws the bytes away and starts at zero, under the same lock.
+    void restart();
+
+    // Checks size (when not 0) and digest, syncs the data if `durable`. A mismatch is data_loss and names
+    // both; the caller decides between restart() and remove().
+    void verify(std::uint64_t size, const oci::Digest& digest, bool durable);
+    // After verify(), under the publish lock: the data becomes the blob. Followers reach their end.
+    void publish(const Blobs& blobs, const oci::Digest& digest, bool durable);
+    // Removes the ingest from disk; also after publish().
+    void remove();
+
+private:
+    Ingest(FileLock lock, int parent, std::string name);
+
+    FileLock lock_;  // on the ingest's directory, whose descriptor it holds
+    int parent_;
+    std::string name_;
+    Fd data_;
+    std::uint64_t offset_ = 0;
+    oci::Algorithm algorithm_ = oci::Algorithm::sha256;
+    std::unique_ptr<oci::Hasher> hasher_;
+    std::shared_ptr<Tail> tail_ = std::make_shared<Tail>();
+};
+
+// Every ingest on disk, live or not; ones that vanish meanwhile are left out.
+std::vector<IngestStatus> list_ingests(const Blobs& blobs);
+
+// The directory name of a ref.
+std::string ingest_name(const std::string& ref);
+
+// Removes an ingest directory unless a living process holds it; false then.
+bool remove_dead_ingest(const Blobs& blobs, const std::string& name);
+
+}  // namespace lade::content

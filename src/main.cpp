@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// argv in, exit code out, and the only place that catches everything.
+#include <sys/stat.h>
+
+#include <csignal>
+#include <exception>
+#include <new>
+
+#include "base/error.hpp"
+#include "base/tasks.hpp"
+#include "cli/app.hpp"
+#include "cli/context.hpp"
+
+namespace {
+
+int guarded(int argc, char** argv, const lade::SignalWatcher& signals) {
+    using lade::ErrorKind;
+    try {
+        return lade::cli::run(argc, argv, signals.stop_token());
+    } catch (const lade::Error& error) {
+        lade::cli::complain(error.message());
+        return lade::exit_code(error.kind());
+    } catch (const std::bad_alloc&) {
+        lade::cli::complain("out of memory");
+        return lade::exit_code(ErrorKind::resource_exhausted);
+    } catch (const std::exception& error) {
+        lade::cli::complain(lade::cat("internal error: ", error.what()));
+        return lade::exit_code(ErrorKind::internal);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // Every file is made with the mode it shall have: unpacked ones with the image's, the store's own with theirs.
+    ::umask(0);
+    int code = 0;
+    int signal = 0;
+    {
+        const lade::SignalWatcher signals;
+        code = guarded(argc, argv, signals);
+        signal = signals.received();
+    }
+    if (signal != 0 && code != 0) {
+        // Shells and scripts see that we were interrupted only if we die of it.
+        std::signal(signal, SIG_DFL);
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, signal);
+        pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+        std::raise(signal);
+    }
+    return code;
+}

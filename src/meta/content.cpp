@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "meta/content.hpp"
+
+#include "meta/labels.hpp"
+
+namespace lade::meta {
+
+namespace {
+
+const LabelTable label_table{"content_labels"};
+
+}  // namespace
+
+Blob Content::from_row(const Statement& row) {
+    return {.digest = oci::Digest::parse(row.text(1)),
+            .size = static_cast<std::uint64_t>(row.integer(2)),
+            .labels = read_labels(database_, label_table, row.integer(0)),
+            .created = row.time(3),
+            .updated = row.time(4)};
+}
+
+std::vector<Blob> Content::list() {
+    std::vector<Blob> blobs;
+    Statement rows = database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
+                                     "WHERE namespace = ? ORDER BY digest",
+                                     namespace_);
+    while (rows.next())
+        blobs.push_back(from_row(rows));
+    return blobs;
+}
+
+std::optional<Blob> Content::find(const oci::Digest& digest) {
+    Statement row = database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
+                                    "WHERE namespace = ? AND digest = ?",
+                                    namespace_, digest.string());
+    if (!row.next())
+        return std::nullopt;
+    return from_row(row);
+}
+
+std::optional<std::uint64_t> Content::shared_size(const oci::Digest& digest) {
+    Statement row = database_.query("SELECT size FROM blobs WHERE digest = ?", digest.string());
+    if (!row.next())
+        return std::nullopt;
+    return static_cast<std::uint64_t>(row.integer(0));
+}
+
+void Content::put(const oci::Digest& digest, std::uint64_t size, const oci::Labels& labels) {
+    oci::validate(labels);
+    const Time time = now();
+    database_.run("INSERT OR IGNORE INTO blobs (digest, size) VALUES (?, ?)", digest.string(), size);
+    database_.run("INSERT OR IGNORE INTO content (namespace, digest, created, updated) VALUES (?, ?, ?, ?)", namespace_,
+                  digest.string(), time, time);
+    label(digest, labels);
+}
+
+bool Content::label(const oci::Digest& digest, const oci::Labels& changes) {
+    oci::validate(changes);
+    Statement row = database_.query("SELECT id FROM content WHERE namespace = ? AND digest = ?", namespace_, digest.string());
+    if (!row.next())
+        return false;
+    const std::int64_t id = row.integer(0);
+    if (!changes.empty()) {
+        merge_labels(database_, label_table, id, changes);
+        database_.run("UPDATE content SET updated = ? WHERE id = ?", now(), id);
+    }
+    return true;
+}
+
+bool Content::remove(const oci::Digest& digest) {
+    return database_.run("DELETE FROM content WHERE namespace = ? AND digest = ?", namespace_, digest.string()) > 0;
+}
+
+std::vector<IngestRow> Content::ingests() {
+    std::vector<IngestRow> ingests;
+    Statement rows = database_.query("SELECT ref, expected, expires FROM ingests WHERE namespace = ? ORDER BY ref", namespace_);
+    while (rows.next()) {
+        const auto expires = rows.optional_integer(2);
+        ingests.push_back({.ref = rows.text(0),
+                           .expected = rows.optional_text(1),
+                           .expires = expires ? std::optional(rows.time(2)) : std::nullopt});
+    }
+    return ingests;
+}
+
+void Content::put_ingest(const IngestRow& ingest) {
+    database_.run("INSERT INTO ingests (namespace, ref, expected, expires) VALUES (?, ?, ?, ?) "
+                  "ON CONFLICT (namespace, ref) DO UPDATE SET expected = excluded.expected, expires = excluded.expires",
+                  namespace_, ingest.ref, ingest.expected, ingest.expires);
+}
+
+bool Content::remove_ingest(const std::string& ref) {
+    return database_.run("DELETE FROM ingests WHERE namespace = ? AND ref = ?", namespace_, ref) > 0;
+}
+
+}  // namespace lade::meta

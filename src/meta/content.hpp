@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of content: the blobs every namespace shares, what one namespace has of them, and its ingests
+// (containerd-store.md 2.3, 2.4).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "meta/sqlite.hpp"
+#include "oci/digest.hpp"
+#include "oci/labels.hpp"
+
+namespace lade::meta {
+
+struct Blob {
+    oci::Digest digest;
+    std::uint64_t size = 0;
+    oci::Labels labels;
+    Time created{};
+    Time updated{};
+};
+
+struct IngestRow {
+    std::string ref;
+    std::optional<std::string> expected;
+    std::optional<Time> expires;
+};
+
+class Content {
+public:
+    Content(Database& database, std::string name_space) : database_(database), namespace_(std::move(name_space)) {}
+
+    // In byte order of the digest.
+    std::vector<Blob> list();
+    std::optional<Blob> find(const oci::Digest& digest);
+    // The size of the shared blob, whichever namespace has it.
+    std::optional<std::uint64_t> shared_size(const oci::Digest& digest);
+    // Records the blob here; one that is recorded gets `labels` merged. The file must be published.
+    void put(const oci::Digest& digest, std::uint64_t size, const oci::Labels& labels);
+    // An empty value removes its key. False when the digest is not recorded here.
+    bool label(const oci::Digest& digest, const oci::Labels& changes);
+    // False when there is none. The file stays until garbage collection.
+    bool remove(const oci::Digest& digest);
+
+    std::vector<IngestRow> ingests();
+    // Makes the row or moves its expiry.
+    void put_ingest(const IngestRow& ingest);
+    bool remove_ingest(const std::string& ref);
+
+private:
+    Blob from_row(const Statement& row);
+
+    Database& database_;
+    std::string namespace_;
+};
+
+}  // namespace lade::meta

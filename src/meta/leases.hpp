@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of leases and what they hold (containerd-store.md 2.8).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "meta/sqlite.hpp"
+#include "oci/labels.hpp"
+
+namespace lade::meta {
+
+struct Lease {
+    std::string id;
+    std::optional<std::string> owner_lock;  // file below locks/ that the owning process holds
+    oci::Labels labels;                     // the expiry is the label containerd.io/gc.expire
+    Time created{};
+};
+
+// `type` is content, ingests, images or snapshots/<snapshotter>.
+struct LeaseResource {
+    std::string type;
+    std::string key;
+};
+
+class Leases {
+public:
+    Leases(Database& database, std::string name_space) : database_(database), namespace_(std::move(name_space)) {}
+
+    // In byte order of the id.
+    std::vector<Lease> list();
+    // already_exists.
+    void create(const Lease& lease);
+    // False when there is none.
+    bool remove(const std::string& id);
+    // Adding twice is one entry. not_found: no such lease.
+    void add(const std::string& id, const LeaseResource& resource);
+    void drop(const std::string& id, const LeaseResource& resource);
+
+private:
+    std::int64_t row_of(const std::string& id);
+
+    Database& database_;
+    std::string namespace_;
+};
+
+}  // namespace lade::meta

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "meta/snapshots.hpp"
+
+#include "base/error.hpp"
+#include "meta/labels.hpp"
+
+namespace lade::meta {
+
+namespace {
+
+const LabelTable label_table{"snapshot_labels"};
+
+SnapshotKind parse_kind(std::string_view text) {
+    if (text == "active")
+        return SnapshotKind::active;
+    return text == "view" ? SnapshotKind::view : SnapshotKind::committed;
+}
+
+}  // namespace
+
+std::string_view to_string(SnapshotKind kind) noexcept {
+    switch (kind) {
+    case SnapshotKind::active:
+        return "active";
+    case SnapshotKind::view:
+        return "view";
+    case SnapshotKind::committed:
+        return "committed";
+    }
+    return "committed";
+}
+
+Snapshot Snapshots::from_row(const Statement& row) {
+    return {.id = row.integer(0),
+            .key = row.text(1),
+            .parent = row.text(2),
+            .kind = parse_kind(row.text(3)),
+            .labels = read_labels(database_, label_table, row.integer(0)),
+            .created = row.time(4),
+            .updated = row.time(5)};
+}
+
+std::vector<Snapshot> Snapshots::list() {
+    std::vector<Snapshot> snapshots;
+    Statement rows = database_.query("SELECT s.id, s.key, p.key, s.kind, s.created, s.updated FROM snapshots s "
+                                     "LEFT JOIN snapshots p ON p.id = s.parent "
+                                     "WHERE s.namespace = ? AND s.snapshotter = ? ORDER BY s.key",
+                                     namespace_, snapshotter_);
+    while (rows.next())
+        snapshots.push_back(from_row(rows));
+    return snapshots;
+}
+
+std::optional<Snapshot> Snapshots::find(const std::string& key) {
+    Statement row = database_.query("SELECT s.id, s.key, p.key, s.kind, s.created, s.updated FROM snapshots s "
+                                    "LEFT JOIN snapshots p ON p.id = s.parent "
+                                    "WHERE s.namespace = ? AND s.snapshotter = ? AND s.key = ?",
+                                    namespace_, snapshotter_, key);
+    if (!row.next())
+        return std::nullopt;
+    return from_row(row);
+}
+
+std::vector<std::int64_t> Snapshots::parents(const std::string& key) {
+    std::vector<std::int64_t> ids;
+    Statement rows = database_.query("WITH RECURSIVE up (id, depth) AS ("
+                                     "SELECT parent, 0 FROM snapshots WHERE namespace = ? AND snapshotter = ? AND key = ? "
+                                     "UNION ALL SELECT s.parent, depth + 1 FROM snapshots s JOIN up ON s.id = up.id) "
+                                     "SELECT id FROM up WHERE id IS NOT NULL ORDER BY depth",
+                                     namespace_, snapshotter_, key);
+    while (rows.next())
+        ids.push_back(rows.integer(0));
+    return ids;
+}
+
+std::optional<std::int64_t> Snapshots::committed_id(const std::string& name, ErrorKind when_not_committed) {
+    if (name.empty())
+        return std::nullopt;
+    const auto parent = find(name);
+    if (!parent)
+        throw Error(ErrorKind::not_found, "parent snapshot ", printable(name), " not found");
+    if (parent->kind != SnapshotKind::committed)
+        throw Error(when_not_committed, "parent snapshot ", printable(name), " is not committed");
+    return parent->id;
+}
+
+std::int64_t Snapshots::create(const std::string& key, const std::string& parent, SnapshotKind kind, const oci::Labels& labels) {
+    oci::validate(labels);
+    if (key.empty())
+        throw Error(ErrorKind::invalid_argument, "a snapshot needs a key");
+    const auto parent_id = committed_id(parent, ErrorKind::invalid_argument);
+    const Time time = now();
+    if (database_.run("INSERT OR IGNORE INTO snapshots (namespace, snapshotter, key, parent, kind, created, updated) "
+                      "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                      namespace_, snapshotter_, key, parent_id, to_string(kind), time, time) == 0)
+        throw Error(ErrorKind::already_exists, "snapshot ", printable(key), " already exists");
+    const std::int64_t id = database_.last_id();
+    merge_labels(database_, label_table, id, labels);
+    return id;
+}
+
+void Snapshots::commit(const std::string& key, const std::string& name, const std::string& parent, const oci::Labels& labels) {
+    oci::validate(labels);
+    if (find(name))
+        throw Error(ErrorKind::already_exists, "snapshot ", printable(name), " already exists");
+    const auto snapshot = find(key);
+    if (!snapshot)
+        throw Error(ErrorKind::not_found, "snapshot ", printable(key), " not found");
+    if (snapshot->kind != SnapshotKind::active)
+        throw Error(ErrorKind::failed_precondition, "snapshot ", printable(key), " is not active");
+    const auto parent_id = committed_id(parent, ErrorKind::failed_precondition);
+    const Time time = now();
+    database_.run("UPDATE snapshots SET key = ?, parent = ?, kind = 'committed', created = ?, updated = ? WHERE id = ?", name,
+                  parent_id, time, time, snapshot->id);
+    replace_labels(database_, label_table, snapshot->id, labels);
+}
+
+std::int64_t Snapshots::remove(const std::string& key) {
+    const auto snapshot = find(key);
+    if (!snapshot)
+        throw Error(ErrorKind::not_found, "snapshot ", printable(key), " not found");
+    if (Statement child = database_.query("SELECT key FROM snapshots WHERE parent = ? LIMIT 1", snapshot->id); child.next())
+        throw Error(ErrorKind::failed_precondition, "cannot remove snapshot ", printable(key), " with child ",
+                    printable(child.text(0)));
+    database_.run("DELETE FROM snapshots WHERE id = ?", snapshot->id);
+    return snapshot->id;
+}
+
+}  // namespace lade::meta

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of snapshots, of one snapshotter in one namespace (containerd-store.md 2.7, 6.2).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "meta/sqlite.hpp"
+#include "oci/labels.hpp"
+
+namespace lade::meta {
+
+enum class SnapshotKind { active, view, committed };
+// "active", "view", "committed": as filters and the database have them.
+std::string_view to_string(SnapshotKind kind) noexcept;
+
+struct Snapshot {
+    std::int64_t id = 0;  // names the directory; never used twice
+    std::string key;
+    std::string parent;  // key, "" for none
+    SnapshotKind kind = SnapshotKind::active;
+    oci::Labels labels;
+    Time created{};
+    Time updated{};
+};
+
+class Snapshots {
+public:
+    Snapshots(Database& database, std::string name_space, std::string snapshotter)
+        : database_(database), namespace_(std::move(name_space)), snapshotter_(std::move(snapshotter)) {}
+
+    // In byte order of the key.
+    std::vector<Snapshot> list();
+    std::optional<Snapshot> find(const std::string& key);
+    // Ids from the nearest parent down to the base; empty for a snapshot without a parent.
+    std::vector<std::int64_t> parents(const std::string& key);
+
+    // A new active or view row; returns its id. already_exists; not_found: the parent;
+    // invalid_argument: the parent is not committed.
+    std::int64_t create(const std::string& key, const std::string& parent, SnapshotKind kind, const oci::Labels& labels);
+    // The active `key` becomes the committed `name` on `parent` ("" for none), with exactly `labels`.
+    // already_exists, not_found, failed_precondition as 6.2 has them.
+    void commit(const std::string& key, const std::string& name, const std::string& parent, const oci::Labels& labels);
+    // Returns the id of the removed row. not_found; failed_precondition: it has children.
+    std::int64_t remove(const std::string& key);
+
+private:
+    Snapshot from_row(const Statement& row);
+    std::optional<std::int64_t> committed_id(const std::string& name, ErrorKind when_not_committed);
+
+    Database& database_;
+    std::string namespace_;
+    std::string snapshotter_;
+};
+
+}  // namespace lade::meta

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "meta/sqlite.hpp"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+
+namespace lade::meta {
+
+namespace {
+
+// Writers hold the lock for milliseconds; a wait this long means that something is wrong, and says so.
+constexpr int busy_timeout_ms = 60'000;
+
+ErrorKind kind_of(int code) {
+    switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ErrorKind::unavailable;
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+    case SQLITE_IOERR:
+        return ErrorKind::data_loss;
+    case SQLITE_FULL:
+    case SQLITE_NOMEM:
+        return ErrorKind::resource_exhausted;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_CANTOPEN:
+        return ErrorKind::permission_denied;
+    default:
+        return ErrorKind::internal;
+    }
+}
+
+}  // namespace
+
+void Database::Close::operator()(sqlite3* connection) const noexcept {
+    sqlite3_close_v2(connection);
+}
+
+void detail::Finalize::operator()(sqlite3_stmt* statement) const noexcept {
+    sqlite3_finalize(statement);
+}
+
+Database::Database(const std::string& path, bool durable) : path_(path) {
+    // SQLite would create the file 0644 less the umask; its -wal and -shm take after the file.
+    if (!find_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW))
+        open_at(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    sqlite3* connection = nullptr;
+    const int opened = sqlite3_open_v2(path.c_str(), &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+    connection_.reset(connection);
+    if (opened != SQLITE_OK)
+        fail("open");
+    sqlite3_extended_result_codes(connection, 1);
+    sqlite3_busy_timeout(connection, busy_timeout_ms);
+    {
+        Statement journal = query("PRAGMA journal_mode = WAL");
+        journal.next();
+        if (journal.text(0) != "wal") {
+            Statement rollback = query("PRAGMA journal_mode = DELETE");
+            rollback.next();
+        }
+    }
+    execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
+    execute("PRAGMA foreign_keys = ON");
+}
+
+Database::~Database() = default;
+
+void Database::execute(const std::string& sql) {
+    const std::scoped_lock lock(mutex_);
+    if (sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
+        fail("execute");
+}
+
+std::int64_t Database::last_id() const {
+    return sqlite3_last_insert_rowid(connection_.get());
+}
+
+std::int64_t Database::changes() const {
+    return sqlite3_changes64(connection_.get());
+}
+
+void Database::fail(std::string_view what) const {
+    const int code = connection_ ? sqlite3_extended_errcode(connection_.get()) : SQLITE_NOMEM;
+    const char* text = connection_ ? sqlite3_errmsg(connection_.get()) : "out of memory";
+    throw Error(kind_of(code), "metadata ", path_, ": ", what, ": ", text);
+}
+
+Statement::Statement(Database& database, std::string sql) : database_(database), lock_(database.mutex_), sql_(std::move(sql)) {
+    if (const auto idle = database_.idle_.find(sql_); idle != database_.idle_.end())
+        statement_ = std::move(idle->second);
+    if (statement_)
+        return;
+    sqlite3_stmt* prepared = nullptr;
+    if (sqlite3_prepare_v3(database_.connection_.get(), sql_.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &prepared, nullptr) != SQLITE_OK)
+        database_.fail("prepare");
+    statement_.reset(prepared);
+}
+
+Statement::~Statement() {
+    sqlite3_reset(statement_.get());
+    sqlite3_clear_bindings(statement_.get());
+    database_.idle_[std::move(sql_)] = std::move(statement_);
+}
+
+bool Statement::next() {
+    switch (sqlite3_step(statement_.get())) {
+    case SQLITE_ROW:
+        return true;
+    case SQLITE_DONE:
+        return false;
+    default:
+        database_.fail("query");
+    }
+}
+
+std::string Statement::text(int column) const {
+    return optional_text(column).value_or("");
+}
+
+std::optional<std::string> Statement::optional_text(int column) const {
+    if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL)
+        return std::nullopt;
+    const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
+    return std::string(bytes == nullptr ? "" : bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
+}
+
+std::int64_t Statement::integer(int column) const {
+    return sqlite3_column_int64(statement_.get(), column);
+}
+
+std::optional<std::int64_t> Statement::optional_integer(int column) const {
+    if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL)
+        return std::nullopt;
+    return integer(column);
+}
+
+Time Statement::time(int column) const {
+    return Time(std::chrono::nanoseconds(integer(column)));
+}
+
+void Statement::bind(int index, std::string_view value) {
+    if (sqlite3_bind_text(statement_.get(), index, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT) != SQLITE_OK)
+        database_.fail("bind");
+}
+
+void Statement::bind(int index, std::int64_t value) {
+    if (sqlite3_bind_int64(statement_.get(), index, value) != SQLITE_OK)
+        database_.fail("bind");
+}
+
+void Statement::bind_null(int index) {
+    if (sqlite3_bind_null(statement_.get(), index) != SQLITE_OK)
+        database_.fail("bind");
+}
+
+Transaction::Transaction(Database& database) : database_(database), lock_(database.mutex_) {
+    database_.execute("BEGIN IMMEDIATE");
+}
+
+Transaction::~Transaction() {
+    if (open_)
+        sqlite3_exec(database_.connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void Transaction::commit() {
+    database_.execute("COMMIT");
+    open_ = false;
+}
+
+}  // namespace lade::meta

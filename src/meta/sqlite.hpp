@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only door to SQLite. One connection per process, used by one thread at a time: a Statement holds the
+// connection's lock while it lives, a Transaction until it ends, so no other thread's rows get in between.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/text.hpp"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace lade::meta {
+
+class Database;
+
+namespace detail {
+struct Finalize {
+    void operator()(sqlite3_stmt* statement) const noexcept;
+};
+using Prepared = std::unique_ptr<sqlite3_stmt, Finalize>;
+}  // namespace detail
+
+// A prepared statement in use: bound at construction, stepped by next(), reset by the destructor. NULL
+// binds from and reads as nullopt; a Time is stored as nanoseconds since the epoch.
+class Statement {
+public:
+    ~Statement();
+    Statement(const Statement&) = delete;
+    Statement& operator=(const Statement&) = delete;
+
+    // True when there is a row. Busy, full, corrupt and every other failure is thrown, never returned.
+    bool next();
+
+    std::string text(int column) const;
+    std::optional<std::string> optional_text(int column) const;
+    std::int64_t integer(int column) const;
+    std::optional<std::int64_t> optional_integer(int column) const;
+    Time time(int column) const;
+
+private:
+    friend class Database;
+    Statement(Database& database, std::string sql);
+    template <typename... Values>
+        requires(sizeof...(Values) > 0)
+    Statement(Database& database, std::string sql, const Values&... values) : Statement(database, std::move(sql)) {
+        int index = 0;
+        (bind(++index, values), ...);
+    }
+
+    void bind(int index, std::string_view value);
+    void bind(int index, const std::string& value) { bind(index, std::string_view(value)); }
+    void bind(int index, const char* value) { bind(index, std::string_view(value)); }
+    void bind(int index, std::int64_t value);
+    void bind(int index, std::uint64_t value) { bind(index, static_cast<std::int64_t>(value)); }
+    void bind(int index, Time value) { bind(index, std::int64_t{value.time_since_epoch().count()}); }
+    void bind_null(int index);
+    template <typename T>
+    void bind(int index, const std::optional<T>& value) {
+        if (value)
+            bind(index, *value);
+        else
+            bind_null(index);
+    }
+
+    Database& database_;
+    std::unique_lock<std::recursive_mutex> lock_;
+    std::string sql_;
+    detail::Prepared statement_;
+};
+
+class Database {
+public:
+    // Opens or creates the file (mode 0600). WAL where shared memory is to be had, a rollback journal
+    // elsewhere; synchronous=FULL unless `durable` is false; foreign keys on. Not a database, or a damaged
+    // one: data_loss.
+    Database(const std::string& path, bool durable);
+    ~Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    // Each text is prepared once per connection and used again; a nested use of one text gets its own.
+    template <typename... Values>
+    Statement query(std::string sql, const Values&... values) {
+        return Statement(*this, std::move(sql), values...);
+    }
+
+    // Runs a statement that gives no rows; returns how many rows it changed.
+    template <typename... Values>
+    std::int64_t run(std::string sql, const Values&... values) {
+        Statement statement = query(std::move(sql), values...);
+        statement.next();
+        return changes();
+    }
+
+    // Any number of statements without values, e.g. a schema.
+    void execute(const std::string& sql);
+    std::int64_t last_id() const;
+    const std::string& path() const noexcept { return path_; }
+
+private:
+    friend class Statement;
+    friend class Transaction;
+    std::int64_t changes() const;
+    [[noreturn]] void fail(std::string_view what) const;
+
+    struct Close {
+        void operator()(sqlite3* connection) const noexcept;
+    };
+
+    std::string path_;
+    std::recursive_mutex mutex_;
+    std::unique_ptr<sqlite3, Close> connection_;
+    std::unordered_map<std::string, detail::Prepared> idle_;
+};
+
+// BEGIN IMMEDIATE; rolled back by the destructor unless committed. Not nested.
+class Transaction {
+public:
+    explicit Transaction(Database& database);
+    ~Transaction();
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+
+    void commit();
+
+private:
+    Database& database_;
+    std::unique_lock<std::recursive_mutex> lock_;
+    bool open_ = true;
+};
+
+}  // namespace lade::meta

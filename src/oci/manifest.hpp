@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Descriptors and the documents they point at: index, manifest, image config, in their OCI and docker
+// forms (registry-and-unpack.md 3.1 to 3.4). Parsing follows safety.md 3: bounded, unambiguous, exact.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oci/digest.hpp"
+#include "oci/labels.hpp"
+#include "oci/layer.hpp"
+#include "oci/platform.hpp"
+
+namespace lade::oci {
+
+namespace media_type {
+inline constexpr std::string_view docker_manifest = "application/vnd.docker.distribution.manifest.v2+json";
+inline constexpr std::string_view docker_index = "application/vnd.docker.distribution.manifest.list.v2+json";
+inline constexpr std::string_view docker_config = "application/vnd.docker.container.image.v1+json";
+inline constexpr std::string_view docker_schema1 = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+inline constexpr std::string_view docker_schema1_unsigned = "application/vnd.docker.distribution.manifest.v1+json";
+inline constexpr std::string_view oci_manifest = "application/vnd.oci.image.manifest.v1+json";
+inline constexpr std::string_view oci_index = "application/vnd.oci.image.index.v1+json";
+inline constexpr std::string_view oci_config = "application/vnd.oci.image.config.v1+json";
+
+bool is_manifest(std::string_view type) noexcept;
+bool is_index(std::string_view type) noexcept;
+bool is_config(std::string_view type) noexcept;
+bool is_layer(std::string_view type) noexcept;
+bool is_schema1(std::string_view type) noexcept;
+}  // namespace media_type
+
+// The largest index, manifest or config that is read (safety.md 3.2).
+inline constexpr std::uint64_t max_document = 8ULL * 1024 * 1024;
+
+struct Descriptor {
+    std::string media_type;
+    Digest digest;
+    std::uint64_t size = 0;
+    std::optional<Platform> platform;
+    std::vector<std::string> urls;
+    std::map<std::string, std::string> annotations;
+};
+
+// One parsed index or manifest: what it points at, in the order of 3.2.
+struct Index {
+    std::vector<Descriptor> manifests;
+};
+
+struct Manifest {
+    Descriptor config;
+    std::vector<Descriptor> layers;
+};
+
+struct ImageConfig {
+    Platform platform;  // normalised
+    std::vector<DiffId> diff_ids;
+};
+
+// `what` names the document in errors (invalid_argument). A manifest that has `manifests`, an index that
+// has `layers` or `config`, and a mediaType member that contradicts the class are refused (3.3).
+Index parse_index(std::string_view text, std::string_view what);
+Manifest parse_manifest(std::string_view text, std::string_view what);
+// rootfs.type must be "layers" or absent.
+ImageConfig parse_config(std::string_view text, std::string_view what);
+
+// The gc labels of a parent (3.4): one per child, as ctr writes them. `document` is the blob of `parent`.
+Labels reference_labels(const Index& index);
+Labels reference_labels(const Manifest& manifest);
+
+// The word for a descriptor's role, e.g. in ingest references: index, manifest, config, layer,
+// attestation or unknown (4.2).
+std::string_view kind_of(const Descriptor& descriptor) noexcept;
+
+// The attestation manifests that build tools add for an unknown platform are never an image.
+bool is_attestation(const Descriptor& descriptor) noexcept;
+
+}  // namespace lade::oci

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/auth.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "registry/base64.hpp"
+#include "registry/retry.hpp"
+#include "registry/status.hpp"
+
+namespace lade::registry {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::seconds;
+
+constexpr std::size_t max_token_reply = 1024UL * 1024;
+constexpr std::string_view client_id = "lade";
+constexpr seconds default_expiry{60};
+constexpr seconds longest_expiry{24 * 3600};
+constexpr unsigned max_redirects = 10;
+
+// Takes the reply of a token server into memory.
+class TokenReceiver final : public Receiver {
+public:
+    void begin(const Response& /*head*/) override {}
+    void write(std::span<const std::byte> bytes) override { sink_.write(bytes); }
+    std::string take() { return sink_.take(); }
+
+private:
+    StringSink sink_{max_token_reply, "the token server's reply"};
+};
+
+bool is_redirect(int status) {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// A reply to the password form that only says that the form is not understood.
+bool wants_get(int status) {
+    return status == 400 || status == 401 || status == 404 || status == 405;
+}
+
+void append_parameter(std::string& text, std::string_view name, std::string_view value) {
+    if (!text.empty() && text.back() != '?')
+        text.push_back('&');
+    text.append(name).append("=").append(percent_encode(value));
+}
+
+std::string basic(const Credentials& credentials) {
+    return cat("Basic ", base64_encode(cat(credentials.user, ':', credentials.secret)));
+}
+
+}  // namespace
+
+Token parse_token(std::string_view json, Clock::time_point asked) {
+    Token token;
+    auto lifetime = default_expiry;
+    try {
+        const Json document = parse_json(json, "token");
+        for (const char* name : {"access_token", "token"})
+            if (token.value.empty())
+                token.value = find_string(document, name).value_or("");
+        if (const auto expires = find_integer(document, "expires_in"); expires && *expires > 0)
+            lifetime = seconds(std::min<std::int64_t>(*expires, longest_expiry.count()));
+    } catch (const Error&) {
+        throw Error(ErrorKind::invalid_argument, "the token server's reply is not the JSON it should be");
+    }
+    if (token.value.empty())
+        throw Error(ErrorKind::invalid_argument, "the token server's reply holds no token");
+    if (std::ranges::any_of(token.value, [](char c) { return c <= ' ' || c > '~'; }))
+        throw Error(ErrorKind::invalid_argument, "the token server's reply holds a token that is no header value");
+    // It shall still be good when the request that carries it arrives.
+    token.expires = asked + lifetime - std::min<seconds>(lifetime / 4, seconds(10));
+    return token;
+}
+
+std::string Authorizer::Bearer::key() const {
+    return join({scopes.begin(), scopes.end()}, " ");
+}
+
+Authorizer::Authorizer(Client& client, const Host& host, std::optional<Credentials> credentials, std::set<std::string> scopes)
+    : client_(client), host_(host), credentials_(std::move(credentials)), scopes_(std::move(scopes)) {}
+
+std::string Authorizer::authorization() {
+    const std::scoped_lock lock(mutex_);
+    if (!fixed_.empty() || !bearer_)
+        return fixed_;
+    const auto token = tokens_.find(bearer_->key());
+    if (token == tokens_.end() || token->second.expires <= Clock::now())
+        return "";
+    return "Bearer " + token->second.value;
+}
+
+bool Authorizer::answer(const Response& response, const Url& origin, const std::string& used, const std::stop_token& stop) {
+    std::vector<Challenge> challenges;
+    for (const std::string& line : response.all("www-authenticate"))
+        std::ranges::move(parse_challenges(line), std::back_inserter(challenges));
+    const auto bearer = std::ranges::find(challenges, "bearer", &Challenge::scheme);
+    const bool has_basic = std::ranges::find(challenges, "basic", &Challenge::scheme) != challenges.end();
+    if (bearer == challenges.end() && !has_basic)
+        return false;
+
+    const Limiter::Slot slot(one_at_a_time_, stop);
+    // Another thread may have been here while this one waited.
+    if (const std::string current = authorization(); !current.empty() && current != used)
+        return true;
+    return bearer != challenges.end() ? answer_bearer(*bearer, origin, response.peer, used, stop) : answer_basic(used);
+}
+
+bool Authorizer::answer_basic(const std::string& used) {
+    if (!credentials_ || credentials_->user.empty() || credentials_->secret.empty())
+        return false;
+    std::string value = basic(*credentials_);
+    if (value == used)
+        return false;
+    const std::scoped_lock lock(mutex_);
+    fixed_ = std::move(value);
+    bearer_.reset();
+    return true;
+}
+
+bool Authorizer::answer_bearer(const Challenge& challenge, const Url& origin, const std::string& peer,
+                               const std::string& used, const std::stop_token& stop) {
+    if (credentials_ && !credentials_->registry_token.empty()) {
+        std::string value = "Bearer " + credentials_->registry_token;
+        if (value == used)
+            return false;
+        const std::scoped_lock lock(mutex_);
+        fixed_ = std::move(value);
+        return true;
+    }
+    Bearer bearer{.realm = checked_realm(challenge, origin), .service = challenge.parameter("service"), .scopes = scopes_};
+    for (std::string& scope : split(challenge.parameter("scope"), ' '))
+        if (!scope.empty())
+            bearer.scopes.insert(std::move(scope));
+    Token token = fetch_token(bearer, origin, peer, stop);
+    const std::scoped_lock lock(mutex_);
+    fixed_.clear();
+    tokens_.insert_or_assign(bearer.key(), std::move(token));
+    bearer_ = std::move(bearer);
+    return true;
+}
+
+Url Authorizer::checked_realm(const Challenge& challenge, const Url& origin) const {
+    const std::string text = challenge.parameter("realm");
+    auto realm = Url::parse(text);
+    if (!realm)
+        throw Error(ErrorKind::failed_precondition, "the registry names no usable token server (realm \"",
+                    printable(text.substr(0, text.find('?'))), "\")");
+    if (origin.scheme == "https" && realm->scheme != "https")
+        throw Error(ErrorKind::permission_denied, "token server ", realm->shown(), ": refused, an https registry must name an https one");
+    return *realm;
+}
+
+Response Authorizer::ask(Request request, std::string& body, const std::stop_token& stop) {
+    request.headers.emplace_back("Accept: application/json");
+    for (unsigned redirects = 0;; ++redirects) {
+        TokenReceiver receiver;
+        Response response = client_.send(request, receiver, stop);
+        throw_if_transient(request, response);
+        body = receiver.take();
+        if (!is_redirect(response.status))
+            return response;
+        const auto target = request.url.resolve(response.find("location").value_or(""));
+        if (!target || !target->same_origin(request.url) || redirects == max_redirects)
+            throw Error(ErrorKind::permission_denied, describe(request), ": refused to follow a token server's redirect",
+                        target ? cat(" to ", target->shown()) : "");
+        request.url = *target;
+    }
+}
+
+Token Authorizer::fetch_token(const Bearer& bearer, const Url& origin, const std::string& peer,
+                              const std::stop_token& stop) {
+    const bool local = is_loopback(origin.host) || is_local_address(peer);
+    Request request{.method = "GET", .url = bearer.realm};
+    // What the user allowed for the registry's certificate does not reach its token server.
+    request.verify = bearer.realm.same_origin(origin) ? host_.verify : !(local && is_loopback(bearer.realm.host));
+    request.refuse_local = !local;
+
+    Request get = request;
+    if (get.url.target.find('?') == std::string::npos)
+        get.url.target.push_back('?');
+    if (!bearer.service.empty())
+        append_parameter(get.url.target, "service", bearer.service);
+    for (const std::string& scope : bearer.scopes)
+        append_parameter(get.url.target, "scope", scope);
+
+    const auto asked = Clock::now();
+    std::string body;
+    const auto finish = [&](const Request& sent, const Response& response) {
+        if (!response.ok())
+            throw_status(sent, response, credentials_ ? "the credentials are not accepted" : "");
+        return doing([&] { return describe(sent); }, [&] { return parse_token(body, asked); });
+    };
+
+    return doing("get a token", [&] {
+        if (!credentials_)
+            return finish(get, ask(get, body, stop));
+
+        Request post = request;
+        post.method = "POST";
+        post.headers.emplace_back("Content-Type: application/x-www-form-urlencoded; charset=utf-8");
+        append_parameter(post.body, "client_id", client_id);
+        append_parameter(post.body, "service", bearer.service);
+        append_parameter(post.body, "scope", bearer.key());
+        if (credentials_->user.empty()) {
+            append_parameter(post.body, "grant_type", "refresh_token");
+            append_parameter(post.body, "refresh_token", credentials_->secret);
+        } else {
+            append_parameter(post.body, "grant_type", "password");
+            append_parameter(post.body, "username", credentials_->user);
+            append_parameter(post.body, "password", credentials_->secret);
+        }
+        const Response response = ask(post, body, stop);
+        if (credentials_->user.empty() || !wants_get(response.status))
+            return finish(post, response);
+        get.headers.push_back("Authorization: " + basic(*credentials_));
+        return finish(get, ask(get, body, stop));
+    });
+}
+
+}  // namespace lade::registry

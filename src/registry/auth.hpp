@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Authentication with one host (registry-and-unpack.md 2.7, safety.md 4.1): challenges in, the value of the
+// Authorization header out. Credentials given here are for that host and the token server it names only.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/tasks.hpp"
+#include "registry/credentials.hpp"
+#include "registry/hosts.hpp"
+#include "registry/http.hpp"
+
+namespace lade::registry {
+
+struct Challenge {
+    std::string scheme;                             // lower case: "bearer", "basic"
+    std::map<std::string, std::string> parameters;  // names in lower case
+
+    std::string parameter(const std::string& name) const;
+};
+
+// All challenges of one WWW-Authenticate line, in order. Reading ends at the first thing that is not to
+// be understood; what stood before it counts.
+std::vector<Challenge> parse_challenges(std::string_view line);
+
+// What a token server answered.
+struct Token {
+    std::string value;
+    std::chrono::steady_clock::time_point expires;
+};
+// invalid_argument without the text, which is a secret. The value may go into a header as it is; it
+// expires 60 seconds after `asked` when the reply does not say, and a little before its time otherwise.
+Token parse_token(std::string_view json, std::chrono::steady_clock::time_point asked);
+
+// Safe to use from several threads at once: one of them asks for a token, the others wait for it.
+class Authorizer {
+public:
+    // `client` outlives it.
+    Authorizer(Client& client, const Host& host, std::optional<Credentials> credentials, std::set<std::string> scopes);
+
+    // The header's value for a request to the host, or "" when nothing is known to be needed.
+    std::string authorization();
+
+    // Takes up the challenges of a 401 to a request that carried `used`. True when authorization() has
+    // something better now; false when there is nothing (more) to offer. `origin` is where the 401 came from.
+    bool answer(const Response& response, const Url& origin, const std::string& used, const std::stop_token& stop);
+
+private:
+    struct Bearer {
+        Url realm;
+        std::string service;
+        std::set<std::string> scopes;
+        std::string key() const;
+    };
+
+    bool answer_basic(const std::string& used);
+    bool answer_bearer(const Challenge& challenge, const Url& origin, const std::string& peer, const std::string& used,
+                       const std::stop_token& stop);
+    Url checked_realm(const Challenge& challenge, const Url& origin) const;
+    Token fetch_token(const Bearer& bearer, const Url& origin, const std::string& peer, const std::stop_token& stop);
+    Response ask(Request request, std::string& body, const std::stop_token& stop);
+
+    Client& client_;
+    const Host host_;
+    const std::optional<Credentials> credentials_;
+    const std::set<std::string> scopes_;
+    Limiter one_at_a_time_{1};
+
+    std::mutex mutex_;
+    std::string fixed_;  // Basic, or the configured registry token
+    std::optional<Bearer> bearer_;
+    std::map<std::string, Token> tokens_;
+};
+
+}  // namespace lade::registry

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Base64 as Basic authentication and docker's config.json use it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lade::registry {
+
+std::string base64_encode(std::string_view bytes);
+
+// nullopt when the text is not base64; the padding may be missing.
+std::optional<std::string> base64_decode(std::string_view text);
+
+}  // namespace lade::registry

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// One registry host and one repository on it: adds what a request needs (scheme, credentials, redirects)
+// and nothing else. Safe to use from several threads at once.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "registry/auth.hpp"
+#include "registry/hosts.hpp"
+#include "registry/http.hpp"
+
+namespace lade::registry {
+
+class Channel {
+public:
+    // `client` outlives it. Credentials are dropped unless the host is the reference's own registry.
+    Channel(Client& client, Host host, const std::string& repository, std::optional<Credentials> credentials);
+
+    const Host& host() const noexcept { return host_; }
+
+    // What is asked for below the repository's path, e.g. "manifests/latest".
+    struct Ask {
+        std::string method;
+        std::string path;
+        std::vector<std::string> headers{};
+    };
+    // The last request of a chain of redirects with its reply; any status but a redirect, 408, 429 and the
+    // 5xx of retry.hpp, which are thrown as Transient. One attempt: the caller retries.
+    struct Answer {
+        Request request;
+        Response response;
+    };
+    Answer send(const Ask& ask, Receiver& receiver, const std::stop_token& stop);
+
+private:
+    enum class Guess { open, http, https };
+
+    Answer send_to(Url root, const Ask& ask, Receiver& receiver, const std::stop_token& stop);
+    std::optional<Answer> try_https(const Ask& ask, Receiver& receiver, const std::stop_token& stop);
+
+    Client& client_;
+    const Host host_;
+    const std::string repository_;
+    Authorizer authorizer_;
+    // Which scheme a host on loopback speaks; settled by its first reply.
+    std::atomic<Guess> guess_;
+};
+
+}  // namespace lade::registry

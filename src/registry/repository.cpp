@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/repository.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "registry/blob_receiver.hpp"
+#include "registry/channel.hpp"
+#include "registry/resolve.hpp"
+#include "registry/retry.hpp"
+#include "registry/status.hpp"
+
+namespace lade::registry {
+
+namespace {
+
+std::string resource_of(const oci::Descriptor& descriptor) {
+    const std::string& type = descriptor.media_type;
+    const bool document = oci::media_type::is_manifest(type) || oci::media_type::is_index(type);
+    return cat(document ? "manifests/" : "blobs/", descriptor.digest);
+}
+
+// The media type comes from a stranger's document; what is no plain text stays out of the request.
+std::string accept(const std::string& media_type) {
+    const bool plain = !media_type.empty() && media_type.size() < 256 &&
+                       std::ranges::all_of(media_type, [](char c) { return c > ' ' && c <= '~' && c != ','; });
+    return plain ? cat("Accept: ", media_type, ", */*") : "Accept: */*";
+}
+
+}  // namespace
+
+struct Repository::Impl {
+    Impl(oci::Reference wanted, Options options) : reference(std::move(wanted)), retries(options.retries) {
+        if (!options.credentials)
+            options.credentials = find_docker_credentials(reference.domain());
+        const HostRules rules{.plain_http = options.plain_http, .skip_verify = options.skip_verify};
+        for (Host& host : hosts_for(reference.domain(), rules))
+            channels.push_back(std::make_unique<Channel>(client, std::move(host), reference.path(), options.credentials));
+    }
+
+    // There is one host so far. With mirrors, resolve and fetch will go through all that are capable, in order, and
+    // an error of one will lead on to the next.
+    Channel& channel(bool Capabilities::*capability) {
+        const auto able = std::ranges::find_if(channels, [&](const auto& one) { return one->host().capabilities.*capability; });
+        if (able == channels.end())
+            throw Error(ErrorKind::not_found, reference.repository(), ": no host serves this registry");
+        return **able;
+    }
+
+    const oci::Reference reference;
+    const unsigned retries;
+    Client client;
+    std::vector<std::unique_ptr<Channel>> channels;
+};
+
+Repository::Repository(const oci::Reference& reference, Options options)
+    : impl_(std::make_unique<Impl>(reference, std::move(options))) {}
+
+Repository::~Repository() = default;
+
+oci::Descriptor Repository::resolve(const std::stop_token& stop) {
+    Channel& channel = impl_->channel(impl_->reference.digest() ? &Capabilities::pull : &Capabilities::resolve);
+    return registry::resolve(channel, impl_->reference, impl_->retries, stop);
+}
+
+void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, Sink& sink, const std::stop_token& stop) {
+    if (offset > descriptor.size)
+        throw Error(ErrorKind::invalid_argument, descriptor.digest, ": offset ", offset, " is past its ", descriptor.size, " bytes");
+    Channel& channel = impl_->channel(&Capabilities::pull);
+    BlobReceiver receiver(offset, descriptor.size, sink);
+    const auto attempt = [&] {
+        if (receiver.done())
+            return;
+        Channel::Ask ask{.method = "GET", .path = resource_of(descriptor), .headers = {accept(descriptor.media_type)}};
+        if (receiver.position() > 0)
+            ask.headers.push_back(cat("Range: bytes=", receiver.position(), '-'));
+        const auto [request, response] = channel.send(ask, receiver, stop);
+        if (response.status == 416 && receiver.position() > 0)
+            throw Error(ErrorKind::data_loss, describe(request), ": ", status_text(response.status), ": the registry's content ends before byte ",
+                        receiver.position(), ", the descriptor says ", descriptor.size);
+        if (response.status == 404)
+            doing([&] { return cat(impl_->reference.repository(), '@', descriptor.digest, " not found"); },
+                  [&] { throw_status(request, response, denied_meaning); });
+        if (!response.ok())
+            throw_status(request, response, denied_meaning);
+        if (!receiver.done())
+            throw Transient(describe(request), ": the body ended after ", receiver.position(), " of ", descriptor.size, " bytes");
+    };
+    with_retries(impl_->retries, stop, attempt, [&] { return receiver.position(); });
+}
+
+}  // namespace lade::registry

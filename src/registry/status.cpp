@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/status.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+
+namespace lade::registry {
+
+namespace {
+
+constexpr std::size_t max_shown = 1024;
+constexpr std::array transient{408, 429, 500, 502, 503, 504};
+
+std::string describe(const Request& request, const Response& response, std::string_view denied = {}) {
+    std::string text = cat(registry::describe(request), ": ", status_text(response.status));
+    if (!denied.empty() && (response.status == 401 || response.status == 403))
+        text += cat(": ", denied);
+    if (const std::string said = error_text(response.body); !said.empty())
+        text += cat(": ", said);
+    return text;
+}
+
+ErrorKind kind_of(int status) {
+    switch (status) {
+    case 401:
+    case 407:
+        return ErrorKind::unauthenticated;
+    case 403:
+    case 451:
+        return ErrorKind::permission_denied;
+    case 404:
+    case 410:
+        return ErrorKind::not_found;
+    case 408:
+    case 429:
+        return ErrorKind::unavailable;
+    default:
+        return status >= 500 ? ErrorKind::unavailable : ErrorKind::failed_precondition;
+    }
+}
+
+}  // namespace
+
+std::string error_text(std::string_view body) {
+    if (!trim(body).starts_with('{'))
+        return "";
+    try {
+        const Json document = parse_json(body, "error");
+        std::vector<std::string> said;
+        if (const Json* errors = find_array(document, "errors"))
+            for (const Json& error : *errors) {
+                const std::string code = find_string(error, "code").value_or("");
+                const std::string message = find_string(error, "message").value_or("");
+                said.push_back(printable(cat(code, code.empty() || message.empty() ? "" : ": ", message)));
+            }
+        std::string text = join(said, "; ");
+        if (text.size() > max_shown)
+            text = text.substr(0, max_shown) + "...";
+        return text;
+    } catch (const Error&) {
+        // A body that cannot be read adds nothing to the status it came with.
+        return "";
+    }
+}
+
+void throw_if_transient(const Request& request, const Response& response) {
+    if (std::ranges::find(transient, response.status) == transient.end())
+        return;
+    Transient failure(describe(request, response));
+    failure.retry_after = response.retry_after;
+    throw failure;
+}
+
+void throw_status(const Request& request, const Response& response, std::string_view denied) {
+    throw Error(kind_of(response.status), describe(request, response, denied));
+}
+
+}  // namespace lade::registry

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot/copy_tree.hpp"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
+
+namespace lade::snapshot {
+
+namespace {
+
+// The xattr calls have no *at form; through /proc they name the very object that a descriptor holds, O_PATH
+// ones (links, devices) included.
+std::string proc_path(int fd) {
+    return cat("/proc/self/fd/", fd);
+}
+
+void copy_xattrs(const std::string& from, const std::string& to) {
+    std::vector<char> names(64 * 1024);
+    const ssize_t size = ::listxattr(from.c_str(), names.data(), names.size());
+    if (size < 0 && errno != ENOTSUP)
+        throw_errno(errno, "list xattrs");
+    std::vector<char> value(64 * 1024);
+    for (ssize_t at = 0; at < size;) {
+        const std::string name(names.data() + at);
+        at += static_cast<ssize_t>(name.size()) + 1;
+        const ssize_t length = ::getxattr(from.c_str(), name.c_str(), value.data(), value.size());
+        if (length < 0)
+            continue;
+        if (::setxattr(to.c_str(), name.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0 && errno != ENOTSUP)
+            throw_errno(errno, "copy xattr ", printable(name));
+    }
+}
+
+void copy_data(int from, int to, std::uint64_t size) {
+    if (::ioctl(to, FICLONE, from) == 0)
+        return;
+    std::uint64_t left = size;
+    while (left > 0) {
+        const ssize_t n = ::copy_file_range(from, nullptr, to, nullptr, static_cast<std::size_t>(left), 0);
+        if (n <= 0)
+            break;
+        left -= static_cast<std::uint64_t>(n);
+    }
+    std::vector<std::byte> buffer(left > 0 ? 256 * 1024 : 0);
+    while (left > 0) {
+        const std::size_t n = read_some(from, buffer, "file");
+        if (n == 0)
+            return;
+        write_all(to, std::span(buffer).first(n), "copy");
+        left -= std::min<std::uint64_t>(left, n);
+    }
+}
+
+void set_times(int directory, const std::string& name, const struct stat& st) {
+    const std::array<timespec, 2> times{st.st_atim, st.st_mtim};
+    if (::utimensat(directory, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0)
+        throw_errno(errno, "set times");
+}
+
+class TreeCopier {
+public:
+    explicit TreeCopier(int root) : root_(root) {}
+
+    // `path` is where `to` lies below the copy's root: "" or "a/b/".
+    void copy_contents(int from, int to, const std::string& path) {
+        for (const std::string& name : list_directory(from, "."))
+            doing([&] { return printable(name); }, [&] { copy_entry(from, to, path, name); });
+    }
+
+    static void copy_metadata(int from, int to, const struct stat& st) {
+        const std::string target = proc_path(to);
+        if (::fchownat(to, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) != 0)
+            throw_errno(errno, "set owner");
+        if (!S_ISLNK(st.st_mode)) {
+            copy_xattrs(proc_path(from), target);
+            if (::chmod(target.c_str(), st.st_mode & 07777U) != 0)
+                throw_errno(errno, "set mode");
+        }
+    }
+
+private:
+    void copy_entry(int from, int to, const std::string& path, const std::string& name) {
+        struct stat st {};
+        if (::fstatat(from, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+            throw_errno(errno, "stat");
+        if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) {
+            const auto [first, is_new] = links_.try_emplace(std::pair(st.st_dev, st.st_ino), path + name);
+            if (!is_new) {
+                if (::linkat(root_, first->second.c_str(), to, name.c_str(), 0) != 0)
+                    throw_errno(errno, "link");
+                return;
+            }
+        }
+        make(from, to, path, name, st);
+        const Fd source = open_at(from, name, O_PATH | O_NOFOLLOW);
+        const Fd target = open_at(to, name, O_PATH | O_NOFOLLOW);
+        copy_metadata(source.get(), target.get(), st);
+        set_times(to, name, st);
+    }
+
+    void make(int from, int to, const std::string& path, const std::string& name, const struct stat& st) {
+        switch (st.st_mode & S_IFMT) {
+        case S_IFREG: {
+            const Fd source = open_at(from, name, O_RDONLY | O_NOFOLLOW);
+            const Fd target = open_at(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+            copy_data(source.get(), target.get(), static_cast<std::uint64_t>(st.st_size));
+            return;
+        }
+        case S_IFDIR: {
+            make_directory(to, name, 0700);
+            copy_contents(open_at(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).get(),
+                          open_at(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).get(), cat(path, name, '/'));
+            return;
+        }
+        case S_IFLNK: {
+            std::string text(static_cast<std::size_t>(st.st_size) + 1, '\0');
+            const ssize_t size = ::readlinkat(from, name.c_str(), text.data(), text.size());
+            if (size < 0)
+                throw_errno(errno, "read link");
+            text.resize(static_cast<std::size_t>(size));
+            if (::symlinkat(text.c_str(), to, name.c_str()) != 0)
+                throw_errno(errno, "make link");
+            return;
+        }
+        default:
+            if (::mknodat(to, name.c_str(), st.st_mode, st.st_rdev) != 0)
+                throw_errno(errno, "make node");
+        }
+    }
+
+    int root_;
+    std::map<std::pair<dev_t, ino_t>, std::string> links_;  // first name of each inode, below root_
+};
+
+}  // namespace
+
+void copy_tree(int from, int to) {
+    struct stat st {};
+    if (::fstat(from, &st) != 0)
+        throw_errno(errno, "stat");
+    TreeCopier(to).copy_contents(from, to, "");
+    TreeCopier::copy_metadata(from, to, st);
+    set_times(to, ".", st);
+}
+
+}  // namespace lade::snapshot

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// A faithful copy of a directory tree: types, modes, owners, times, xattrs, hard links, devices.
+#pragma once
+
+namespace lade::snapshot {
+
+// Copies what is in `from` into the empty directory `to`, and the metadata of `from` itself. Data is shared
+// with the original where the file system can (reflink). Needs privilege to keep owners.
+void copy_tree(int from, int to);
+
+}  // namespace lade::snapshot

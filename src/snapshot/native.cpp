@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot/native.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "snapshot/copy_tree.hpp"
+
+namespace lade::snapshot {
+
+namespace {
+
+std::string tree_of(Id id) {
+    return cat(id, "/fs");
+}
+
+}  // namespace
+
+void Native::create(const Stack& stack) {
+    directories_.make(stack.id, {{.name = "fs", .mode = 0755}});
+    if (!stack.parents.empty())
+        copy_tree(tree(stack.parents.front()).get(), tree(stack.id).get());
+}
+
+Fd Native::tree(Id id) const {
+    return open_at(directories_.fd(), tree_of(id), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+std::string Native::path(Id id) const {
+    return directories_.path(tree_of(id));
+}
+
+std::vector<Mount> Native::mounts(const Stack& stack, Access access) const {
+    if (access == Access::read_write)
+        return {{.type = "bind", .source = path(stack.id), .options = {"rbind", "rw"}}};
+    return {{.type = "bind", .source = path(stack.parents.empty() ? stack.id : stack.parents.front()), .options = {"rbind", "ro"}}};
+}
+
+void Native::with_mounted(const Stack& stack, const std::function<void(int root)>& work) const {
+    work(tree(stack.id).get());
+}
+
+DiskUsage Native::usage(Id id) const {
+    return disk_usage(directories_.fd(), tree_of(id));
+}
+
+void Native::sync() const {
+    sync_file_system(directories_.fd(), "snapshots");
+}
+
+std::optional<std::string> native_unusable() {
+    if (::geteuid() != 0)
+        return "native snapshots need privilege to keep owners and devices";
+    return std::nullopt;
+}
+
+}  // namespace lade::snapshot

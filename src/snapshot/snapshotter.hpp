@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What differs between kinds of layer directories. Small, because rows live in meta: a snapshotter knows
+// ids and directories, not keys (containerd-store.md 6).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/files.hpp"
+#include "snapshot/mount.hpp"
+
+namespace lade::snapshot {
+
+using Id = std::int64_t;
+
+// Where an unpacked layer's files go.
+enum class TreeForm {
+    layer,  // this layer's changes alone, whiteouts as overlayfs writes them
+    whole,  // the whole tree so far, already holding the layers below
+};
+
+struct Stack {
+    Id id = 0;
+    std::vector<Id> parents;  // nearest first
+};
+
+enum class Access { read_only, read_write };
+
+class Snapshotter {
+public:
+    virtual ~Snapshotter() = default;
+
+    virtual std::string_view name() const noexcept = 0;
+    // layer: layers can be unpacked independently of each other, in any order.
+    virtual TreeForm form() const noexcept = 0;
+
+    // Makes the directory of a new active snapshot. not_found when a parent's directory is gone. What is left after a
+    // failure is removed again.
+    virtual void create(const Stack& stack) = 0;
+    // The directory that unpacking writes into (form() says what it holds).
+    virtual Fd tree(Id id) const = 0;
+    // The absolute path of that directory, for people.
+    virtual std::string path(Id id) const = 0;
+    // What to mount to see the snapshot; for read_only access `stack.id` may be a view that has no
+    // directory of its own.
+    virtual std::vector<Mount> mounts(const Stack& stack, Access access) const = 0;
+    // Mounts the stack for reading and writing, seen by nobody else, and hands its root to `work`.
+    virtual void with_mounted(const Stack& stack, const std::function<void(int root)>& work) const = 0;
+    // As `du` has it: this layer's own for TreeForm::layer, the whole tree else.
+    virtual DiskUsage usage(Id id) const = 0;
+    // Every id that has a directory.
+    virtual std::vector<Id> list() const = 0;
+    // Moves the directory to `trash` under `name`; absent is success.
+    virtual void discard(Id id, int trash, const std::string& name) const = 0;
+    // Makes everything below the directories of this kind durable.
+    virtual void sync() const = 0;
+};
+
+// The built-in kinds by name. `directory` is the absolute path of snapshots/. invalid_argument names an
+// unknown one and lists the known.
+std::unique_ptr<Snapshotter> open_snapshotter(std::string_view name, const std::string& directory);
+std::vector<std::string_view> snapshotter_names();
+
+// Why this process cannot unpack with the snapshotter (no privilege, no overlay support), or nullopt.
+std::optional<std::string> unusable(std::string_view name);
+
+}  // namespace lade::snapshot

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/leases.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "base/error.hpp"
+#include "meta/namespaces.hpp"
+
+namespace lade::store {
+
+namespace {
+
+constexpr auto lease_expiry = std::chrono::hours(24);
+constexpr std::string_view lock_prefix = "lease-";
+
+// A collector may remove the file between our making it and our locking it; then it is not ours.
+std::optional<FileLock> try_own(int locks, const std::string& name) {
+    auto lock = FileLock::try_acquire(open_at(locks, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600), LockMode::exclusive);
+    struct stat held {};
+    struct stat found {};
+    if (!lock || ::fstat(lock->fd(), &held) != 0 || ::fstatat(locks, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0 ||
+        held.st_ino != found.st_ino)
+        return std::nullopt;
+    return lock;
+}
+
+}  // namespace
+
+std::string generate_lease_id() {
+    return cat(now().time_since_epoch().count() % 1'000'000'000, '-', random_text(4));
+}
+
+LeaseHold::LeaseHold(Store& store, const std::string& name_space)
+    : store_(store), namespace_(name_space), id_(generate_lease_id()), lock_name_(cat(lock_prefix, random_text(16))) {
+    while (!lock_)
+        lock_ = try_own(store_.locks(), lock_name_);
+    meta::Transaction transaction(store_.database());
+    meta::Namespaces(store_.database()).ensure(namespace_);
+    meta::Leases(store_.database(), namespace_)
+        .create({.id = id_,
+                 .owner_lock = lock_name_,
+                 .labels = {{std::string(oci::label::gc_expire), rfc3339(now() + lease_expiry)}},
+                 .created = {}});
+    transaction.commit();
+}
+
+LeaseHold::~LeaseHold() {
+    try {
+        meta::Transaction transaction(store_.database());
+        meta::Leases(store_.database(), namespace_).remove(id_);
+        transaction.commit();
+        ::unlinkat(store_.locks(), lock_name_.c_str(), 0);
+    } catch (const Error&) {
+        // The lock is released all the same, and the next collection finds the lease dead.
+        return;
+    }
+}
+
+void LeaseHold::add(const LeaseResource& resource) {
+    meta::Leases(store_.database(), namespace_).add(id_, resource);
+}
+
+void LeaseHold::drop(const LeaseResource& resource) {
+    meta::Leases(store_.database(), namespace_).drop(id_, resource);
+}
+
+bool lives(const Store& store, const Lease& lease, Time time) {
+    if (const auto expire = lease.labels.find(std::string(oci::label::gc_expire)); expire != lease.labels.end()) {
+        const auto end = parse_rfc3339(expire->second);
+        if (end && *end < time)
+            return false;
+    }
+    if (!lease.owner_lock)
+        return true;
+    auto file = find_at(store.locks(), *lease.owner_lock, O_RDWR | O_NOFOLLOW);
+    return file && !FileLock::try_acquire(std::move(*file), LockMode::shared);
+}
+
+void remove_dead_locks(Store& store) {
+    std::set<std::string> known;
+    for (const meta::Namespace& one : meta::Namespaces(store.database()).list())
+        for (const Lease& lease : meta::Leases(store.database(), one.name).list())
+            known.insert(lease.owner_lock.value_or(""));
+    for (const std::string& name : list_directory(store.locks(), ".")) {
+        if (!name.starts_with(lock_prefix) || known.contains(name))
+            continue;
+        if (const auto lock = try_own(store.locks(), name))
+            ::unlinkat(store.locks(), name.c_str(), 0);
+    }
+}
+
+}  // namespace lade::store

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Leases keep what is being made (containerd-store.md 2.8). A command's own lease is owned by its process: a
+// flock says that it lives, so what a killed command left is collectable at once.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "meta/leases.hpp"
+#include "store/store.hpp"
+
+namespace lade::store {
+
+using meta::Lease;
+using meta::LeaseResource;
+
+// A lease for the lifetime of the object. The destructor removes it; when the process dies the kernel
+// releases its lock, and its expiry of 24 h is the last resort.
+class LeaseHold {
+public:
+    LeaseHold(Store& store, const std::string& name_space);
+    ~LeaseHold();
+    LeaseHold(const LeaseHold&) = delete;
+    LeaseHold& operator=(const LeaseHold&) = delete;
+
+    // Both belong inside the transaction that makes or removes the thing.
+    void add(const LeaseResource& resource);
+    void drop(const LeaseResource& resource);
+
+private:
+    Store& store_;
+    std::string namespace_;
+    std::string id_;
+    std::string lock_name_;
+    std::optional<FileLock> lock_;
+};
+
+// False once the lease expired or its owner is gone.
+bool lives(const Store& store, const Lease& lease, Time time);
+
+// Removes lock files that belong to nobody any more.
+void remove_dead_locks(Store& store);
+
+// An id nobody has yet, in ctr's form "<nanoseconds>-<4 characters>".
+std::string generate_lease_id();
+
+}  // namespace lade::store

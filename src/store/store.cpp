@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/store.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "meta/schema.hpp"
+
+namespace lade::store {
+
+Store::Store(const std::string& root, Sync sync) : root_(root), sync_(sync) {
+    doing([&] { return cat("store ", root_); }, [&] {
+        make_directories(root_, 0700);
+        const Fd directory = open_at(AT_FDCWD, root_, O_RDONLY | O_DIRECTORY);
+        make_directory(directory.get(), "content", 0755);
+        for (const char* name : {"snapshots", "trash", "locks"})
+            make_directory(directory.get(), name, 0700);
+        files_ = std::make_unique<content::Blobs>(open_at(directory.get(), "content", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+        trash_ = open_at(directory.get(), "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        locks_ = open_at(directory.get(), "locks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        database_ = std::make_unique<meta::Database>(root_ + "/meta.db", sync_ != Sync::none);
+        meta::migrate(*database_);
+    });
+}
+
+std::unique_ptr<snapshot::Snapshotter> Store::open_snapshotter(std::string_view name) const {
+    return snapshot::open_snapshotter(name, root_ + "/snapshots");
+}
+
+FileLock Store::publish_lock(LockMode mode, const std::stop_token& stop) const {
+    return FileLock::acquire(open_at(locks_.get(), "publish.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), mode, stop);
+}
+
+RangeLock Store::unpack_lock(std::uint64_t slot, const std::stop_token& stop) const {
+    return RangeLock::acquire(open_at(locks_.get(), "unpack.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), slot, stop);
+}
+
+std::string Store::trash_name(std::string_view what) {
+    return cat(what, '-', random_text(12));
+}
+
+void Store::empty_trash() const {
+    for (const std::string& name : list_directory(trash_.get(), "."))
+        remove_tree(trash_.get(), name);
+}
+
+std::string default_root() {
+    const auto variable = [](const char* name) -> std::string {
+        const char* value = std::getenv(name);
+        return value == nullptr ? "" : value;
+    };
+    std::string root = variable("LADE_ROOT");
+    if (root.empty() && ::geteuid() == 0)
+        root = "/var/lib/lade";
+    if (root.empty())
+        if (const std::string data = variable("XDG_DATA_HOME"); data.starts_with('/'))
+            root = data + "/lade";
+    if (root.empty()) {
+        const std::string home = variable("HOME");
+        if (home.empty())
+            throw Error(ErrorKind::failed_precondition, "no place for the store: set LADE_ROOT or HOME, or give --root");
+        root = home + "/.local/share/lade";
+    }
+    return root;
+}
+
+}  // namespace lade::store

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store as a place on disk (design.md 2): its layout, its locks, and the rooms below it. Where rows and
+// files meet is in the other units of this folder, one per noun.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/files.hpp"
+#include "content/blobs.hpp"
+#include "meta/sqlite.hpp"
+#include "snapshot/snapshotter.hpp"
+
+namespace lade::store {
+
+// What a finished command has made durable.
+enum class Sync {
+    none,     // nothing: for runners whose disk dies with the job
+    content,  // blobs and rows
+    full,     // unpacked snapshots too
+};
+
+class Store {
+public:
+    // Opens the store at `root`, making and migrating it as needed. permission_denied: it cannot be written;
+    // failed_precondition: made by a newer lade; data_loss: a damaged database. Safe for any number of
+    // processes at once, and for the threads of this one.
+    Store(const std::string& root, Sync sync);
+
+    const std::string& root() const noexcept { return root_; }
+    Sync sync() const noexcept { return sync_; }
+    meta::Database& database() noexcept { return *database_; }
+    const content::Blobs& files() const noexcept { return *files_; }
+    // Opens the kind's directory on first use by the caller; invalid_argument for an unknown kind.
+    std::unique_ptr<snapshot::Snapshotter> open_snapshotter(std::string_view name) const;
+
+    // Shared: between a rename and its row. Exclusive: while garbage collection decides and moves files.
+    FileLock publish_lock(LockMode mode, const std::stop_token& stop) const;
+    // Held while one process unpacks the image that `slot` stands for.
+    RangeLock unpack_lock(std::uint64_t slot, const std::stop_token& stop) const;
+    int locks() const noexcept { return locks_.get(); }
+
+    int trash() const noexcept { return trash_.get(); }
+    // A name nobody else uses there.
+    static std::string trash_name(std::string_view what);
+    // Removes what lies in the trash, also what a killed process left. Holds no lock.
+    void empty_trash() const;
+
+private:
+    std::string root_;
+    Sync sync_;
+    Fd locks_;
+    Fd trash_;
+    std::unique_ptr<content::Blobs> files_;
+    std::unique_ptr<meta::Database> database_;
+};
+
+// --root, else LADE_ROOT, else /var/lib/lade for root and ${XDG_DATA_HOME:-~/.local/share}/lade for others.
+// Always absolute.
+std::string default_root();
+
+}  // namespace lade::store

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/fetch.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/text.hpp"
+
+namespace lade::transfer {
+
+namespace {
+
+// Containerd's key of an ingest (registry-and-unpack.md 4.2).
+std::string ingest_ref(const oci::Descriptor& descriptor) {
+    return cat(kind_of(descriptor), '-', descriptor.digest);
+}
+
+// Where the blob can be had again: a sorted list of repositories per host (4.1). One that grows too long is
+// left as it is.
+oci::Labels source_labels(const Origin& origin, const oci::Digest& digest) {
+    const std::string& domain = origin.reference.domain();
+    const std::size_t colon = domain.rfind(':');
+    const bool has_port = colon != std::string::npos && domain.find(']', colon) == std::string::npos;
+    const std::string key = cat(oci::label::distribution_source, domain.substr(0, has_port ? colon : std::string::npos));
+    std::set<std::string> repositories{origin.reference.path()};
+    if (const auto blob = origin.blobs.find(digest))
+        if (const auto known = blob->labels.find(key); known != blob->labels.end())
+            for (std::string& repository : split(known->second, ','))
+                repositories.insert(std::move(repository));
+    const std::string value = join({repositories.begin(), repositories.end()}, ",");
+    if (key.size() + value.size() > oci::max_label_size)
+        return {};
+    return {{key, value}};
+}
+
+oci::Labels labels_of(const Origin& origin, const oci::Descriptor& descriptor, std::string_view text) {
+    oci::Labels labels = source_labels(origin, descriptor.digest);
+    if (oci::media_type::is_index(descriptor.media_type))
+        labels.merge(oci::reference_labels(oci::parse_index(text, cat("index ", descriptor.digest))));
+    else if (oci::media_type::is_manifest(descriptor.media_type))
+        labels.merge(oci::reference_labels(oci::parse_manifest(text, cat("manifest ", descriptor.digest))));
+    return labels;
+}
+
+// Counts on the board what passes on its way to the ingest.
+class CountingSink final : public Sink {
+public:
+    CountingSink(Sink& inner, Item& item) : inner_(inner), item_(item) {}
+    void write(std::span<const std::byte> bytes) override {
+        inner_.write(bytes);
+        item_.advance(bytes.size());
+    }
+
+private:
+    Sink& inner_;
+    Item& item_;
+};
+
+// A blob file together with the descriptor it is read through.
+class StoredBlob final : public Source {
+public:
+    StoredBlob(Fd file, const oci::Digest& digest) : file_(std::move(file)), source_(file_.get(), digest.string()) {}
+    std::size_t read(std::span<std::byte> into) override { return source_.read(into); }
+
+private:
+    Fd file_;
+    FileSource source_;
+};
+
+}  // namespace
+
+std::string fetch_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
+    return doing([&] { return cat("fetch ", kind_of(descriptor), ' ', descriptor.digest); }, [&] {
+        if (descriptor.size > oci::max_document)
+            throw Error(ErrorKind::resource_exhausted, descriptor.size, " bytes, at most ", oci::max_document, " are read");
+        if (origin.blobs.find(descriptor.digest)) {
+            std::string text = origin.blobs.read_document(descriptor);
+            origin.blobs.adopt(descriptor, labels_of(origin, descriptor, text), origin.lease, stop);
+            return text;
+        }
+        Item& item = origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size);
+        if (origin.blobs.adopt(descriptor, {}, origin.lease, stop)) {
+            std::string text = origin.blobs.read_document(descriptor);
+            origin.blobs.label(descriptor.digest, labels_of(origin, descriptor, text));
+            item.set(Stage::exists);
+            return text;
+        }
+        item.set(Stage::downloading);
+        StringSink sink(oci::max_document, descriptor.digest.string());
+        origin.repository.fetch(descriptor, 0, sink, stop);
+        std::string text = sink.take();
+        // Hostile bytes are not parsed: the digest comes first.
+        oci::Hasher hasher(descriptor.digest.algorithm());
+        hasher.update(as_bytes(text));
+        if (const oci::Digest found = hasher.finish(); found != descriptor.digest)
+            throw Error(ErrorKind::data_loss, "the content received has digest ", found, " (", text.size(), " bytes)");
+        const oci::Labels labels = labels_of(origin, descriptor, text);
+        store::BlobWriter writer = origin.blobs.ingest(ingest_ref(descriptor), descriptor, origin.lease, stop);
+        if (origin.blobs.adopt(descriptor, labels, origin.lease, stop)) {
+            writer.abandon();
+        } else {
+            writer.restart();
+            writer.sink().write(as_bytes(text));
+            writer.commit(labels, stop);
+        }
+        item.set_offset(descriptor.size);
+        item.set(Stage::downloaded);
+        return text;
+    });
+}
+
+std::unique_ptr<Source> open_stored(store::Blobs& blobs, const oci::Descriptor& descriptor) {
+    return std::make_unique<StoredBlob>(blobs.open(descriptor.digest), descriptor.digest);
+}
+
+void LayerDownloads::start(std::vector<oci::Descriptor> layers) {
+    std::ranges::stable_sort(layers, std::ranges::greater{}, &oci::Descriptor::size);
+    for (const oci::Descriptor& layer : layers) {
+        {
+            const std::scoped_lock lock(mutex_);
+            if (!states_.try_emplace(layer.digest).second)
+                continue;
+        }
+        Item& item = origin_.progress.add(std::string(kind_of(layer)), layer.digest.string(), layer.size);
+        if (origin_.blobs.adopt(layer, source_labels(origin_, layer.digest), origin_.lease, tasks_.stop_token())) {
+            item.set(Stage::exists);
+            set_stored(layer.digest);
+            continue;
+        }
+        tasks_.start([this, layer, &item](const std::stop_token& stop) {
+            const Limiter::Slot slot(limiter_, stop);
+            doing([&] { return cat("fetch layer ", layer.digest); }, [&] { download(layer, item, stop); });
+        });
+    }
+}
+
+void LayerDownloads::download(const oci::Descriptor& layer, Item& item, const std::stop_token& stop) {
+    bool spoilt = false;
+    {
+        store::BlobWriter writer = origin_.blobs.ingest(ingest_ref(layer), layer, origin_.lease, stop);
+        const oci::Labels labels = source_labels(origin_, layer.digest);
+        if (origin_.blobs.adopt(layer, labels, origin_.lease, stop)) {
+            // Another process wrote it while we waited for the ingest.
+            writer.abandon();
+            item.set(Stage::exists);
+        } else if (writer.offset() == 0) {
+            set_follower(layer.digest, writer.follow(stop));
+            transfer(writer, layer, item, labels, stop);
+        } else {
+            // Bytes of an earlier run may be spoilt in a way that only the whole digest shows: nobody follows
+            // them, and when they are, the layer is fetched anew.
+            item.set_resumed(writer.offset());
+            try {
+                transfer(writer, layer, item, labels, stop);
+            } catch (const Error& error) {
+                if (error.kind() != ErrorKind::data_loss)
+                    throw;
+                writer.abandon();
+                spoilt = true;
+            }
+        }
+    }
+    if (spoilt) {
+        origin_.progress.warn(cat("layer ", layer.digest, ": the bytes of an earlier attempt are damaged, fetching it anew"));
+        item.set_resumed(0);
+        store::BlobWriter writer = origin_.blobs.ingest(ingest_ref(layer), layer, origin_.lease, stop);
+        writer.restart();
+        transfer(writer, layer, item, source_labels(origin_, layer.digest), stop);
+    }
+    set_stored(layer.digest);
+}
+
+void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& layer, Item& item, const oci::Labels& labels,
+                              const std::stop_token& stop) {
+    item.set(Stage::downloading);
+    CountingSink sink(writer.sink(), item);
+    if (writer.offset() < layer.size)
+        origin_.repository.fetch(layer, writer.offset(), sink, stop);
+    writer.commit(labels, stop);
+    item.set(Stage::downloaded);
+}
+
+void LayerDownloads::set_stored(const oci::Digest& digest) {
+    {
+        const std::scoped_lock lock(mutex_);
+        states_[digest].stored = true;
+    }
+    changed_.notify_all();
+}
+
+void LayerDownloads::set_follower(const oci::Digest& digest, content::Follower follower) {
+    {
+        const std::scoped_lock lock(mutex_);
+        states_[digest].follower.emplace(std::move(follower));
+    }
+    changed_.notify_all();
+}
+
+std::unique_ptr<Source> LayerDownloads::open(const oci::Descriptor& layer, const std::stop_token& stop) {
+    {
+        std::unique_lock lock(mutex_);
+        State& state = states_[layer.digest];
+        if (!changed_.wait(lock, stop, [&] { return state.stored || state.follower; }))
+            throw Error(ErrorKind::cancelled, "interrupted");
+        if (state.follower) {
+            auto source = std::make_unique<content::Follower>(*std::move(state.follower));
+            state.follower.reset();
+            // A second reader of the layer waits for the whole.
+            return source;
+        }
+    }
+    return open_stored(origin_.blobs, layer);
+}
+
+}  // namespace lade::transfer

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// `images pull`: from a reference to rows (design.md 3).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "oci/labels.hpp"
+#include "oci/layer.hpp"
+#include "oci/reference.hpp"
+#include "registry/repository.hpp"
+#include "store/store.hpp"
+#include "transfer/image.hpp"
+#include "transfer/progress.hpp"
+
+namespace lade::transfer {
+
+struct PullOptions {
+    std::string name_space;
+    PlatformChoice choice;
+    std::optional<std::string> snapshotter;  // nullopt: content only
+    oci::Labels labels;                      // of the image
+    std::size_t downloads = 4;               // at the same time
+    registry::Options registry;
+};
+
+struct Pulled {
+    std::string name;
+    oci::Descriptor target;
+    std::vector<oci::ChainId> chain_ids;  // of the unpacked images, in the order of the platforms
+};
+
+// On success everything is on disk as the store's Sync says. A failure, a signal or a kill at any point
+// leaves the store usable, partial downloads resumable, and nothing visible that is not whole.
+Pulled pull(store::Store& store, const oci::Reference& reference, const PullOptions& options, Progress& progress,
+            const std::stop_token& stop);
+
+}  // namespace lade::transfer

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/unpack.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <numeric>
+#include <thread>
+
+#include "archive/applier.hpp"
+#include "archive/compression.hpp"
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/tasks.hpp"
+#include "base/text.hpp"
+#include "store/blobs.hpp"
+#include "store/images.hpp"
+#include "transfer/fetch.hpp"
+
+namespace lade::transfer {
+
+namespace {
+
+using Extraction = store::Snapshots::Extraction;
+
+class CountingSource final : public Source {
+public:
+    CountingSource(Source& inner, Item& item) : inner_(inner), item_(item) {}
+    std::size_t read(std::span<std::byte> into) override {
+        const std::size_t n = inner_.read(into);
+        item_.advance(n);
+        return n;
+    }
+
+private:
+    Source& inner_;
+    Item& item_;
+};
+
+struct Work {
+    const OpenLayer& open;
+    Progress& progress;
+};
+
+// One pass: compressed bytes -> decoder -> diff ID -> tar -> files. Verified on return.
+archive::Applied apply_layer(const Work& work, const Layer& layer, Item& item, int root, const archive::ApplyOptions& options,
+                             const std::stop_token& stop) {
+    return doing([&] { return cat("unpack layer ", layer.descriptor.digest); }, [&] {
+        const std::unique_ptr<Source> compressed = work.open(layer.descriptor, stop);
+        item.set_offset(0);
+        item.set(Stage::extracting);
+        CountingSource counted(*compressed, item);
+        const std::unique_ptr<Source> plain = archive::decompress(counted, layer.descriptor.media_type);
+        oci::HashingSource hashed(*plain, layer.diff_id.digest.algorithm());
+        archive::Applied applied = archive::apply(hashed, root, options, stop);
+        if (const oci::Digest found = hashed.digest(); found != layer.diff_id.digest)
+            throw Error(ErrorKind::data_loss, "wrong diff ID: the config says ", layer.diff_id.digest, ", the layer has ", found);
+        for (const std::string& warning : applied.warnings)
+            work.progress.warn(warning);
+        item.set(Stage::extracted);
+        return applied;
+    });
+}
+
+Item& add_item(Progress& progress, const Layer& layer) {
+    return progress.add("unpack", layer.descriptor.digest.string(), layer.descriptor.size);
+}
+
+// Layers that overlayfs stacks: each directory holds one layer alone, so all are made at the same time. What
+// a layer leaves open (owners of directories it only passes through, links into layers below) is settled
+// afterwards, bottom first.
+class StackedLayers {
+public:
+    StackedLayers(store::Snapshots& snapshots, const Work& work, const std::vector<Layer>& layers, std::vector<Extraction> extractions,
+                  std::vector<snapshot::Id> parents)
+        : snapshots_(snapshots), work_(work), layers_(layers), extractions_(std::move(extractions)), parents_(std::move(parents)) {
+        for (const Layer& layer : layers_)
+            items_.push_back(&add_item(work_.progress, layer));
+    }
+
+    void make(const std::stop_token& stop) {
+        apply_all(stop);
+        for (std::size_t i = 0; i < extractions_.size(); ++i) {
+            settle(i, stop);
+            parents_.insert(parents_.begin(), extractions_[i].stack.id);
+        }
+    }
+
+private:
+    void apply_all(const std::stop_token& stop) {
+        // The largest first, so that no core is left alone with it at the end.
+        std::vector<std::size_t> order(extractions_.size());
+        std::iota(order.begin(), order.end(), 0);
+        std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return layers_[i].descriptor.size; });
+        applied_.resize(order.size());
+        std::atomic<std::size_t> next = 0;
+        TaskGroup tasks(stop);
+        const std::size_t workers = std::min<std::size_t>(order.size(), std::max(4U, std::thread::hardware_concurrency()));
+        for (std::size_t worker = 0; worker < workers; ++worker)
+            tasks.start([&](const std::stop_token& task_stop) {
+                for (std::size_t n = next++; n < order.size(); n = next++)
+                    apply_one(order[n], task_stop);
+            });
+        tasks.wait();
+    }
+
+    void apply_one(std::size_t i, const std::stop_token& stop) {
+        const Fd root = snapshots_.kind().tree(extractions_[i].stack.id);
+        applied_[i] = apply_layer(work_, layers_[i], *items_[i], root.get(), {.whiteouts = archive::Whiteouts::overlay}, stop);
+    }
+
+    void settle(std::size_t i, const std::stop_token& stop) {
+        if (!applied_[i].needs_lower) {
+            std::vector<Fd> trees;
+            std::vector<int> lowers;
+            for (const snapshot::Id parent : parents_)
+                lowers.push_back(trees.emplace_back(snapshots_.kind().tree(parent)).get());
+            if (archive::settle(snapshots_.kind().tree(extractions_[i].stack.id).get(), applied_[i].implied, lowers))
+                return;
+        }
+        // This layer cannot be made without seeing those below: the kernel shows it all of them.
+        Extraction& extraction = extractions_[i];
+        extraction.stack.parents = parents_;
+        snapshots_.reset(extraction);
+        snapshots_.kind().with_mounted(extraction.stack, [&](int root) {
+            apply_layer(work_, layers_[i], *items_[i], root, {.whiteouts = archive::Whiteouts::plain}, stop);
+        });
+    }
+
+    store::Snapshots& snapshots_;
+    Work work_;
+    const std::vector<Layer>& layers_;
+    std::vector<Extraction> extractions_;
+    std::vector<snapshot::Id> parents_;  // nearest first
+    std::vector<Item*> items_;
+    std::vector<archive::Applied> applied_;
+};
+
+// Different images get different locks; that two images share a lock by chance costs a wait, nothing else.
+std::uint64_t lock_slot(const std::string& snapshotter, const oci::ChainId& chain) {
+    const oci::Digest digest = oci::Digest::of(cat(snapshotter, ' ', chain.string()));
+    std::uint64_t slot = 0;
+    std::from_chars(digest.hex().data(), digest.hex().data() + 16, slot, 16);
+    return slot;
+}
+
+void label_unpacked(store::Blobs& blobs, const PlatformImage& image, const std::vector<Layer>& layers, const std::string& snapshotter,
+                    const oci::ChainId& top) {
+    for (const Layer& layer : layers)
+        if (layer.descriptor.digest != layer.diff_id.digest)
+            blobs.label(layer.descriptor.digest, {{std::string(oci::label::uncompressed), layer.diff_id.string()}});
+    blobs.label(image.manifest.config.digest, {{cat(oci::label::gc_ref_snapshot, snapshotter), top.string()}});
+}
+
+}  // namespace
+
+oci::ChainId unpack_image(store::Store& store, const std::string& name_space, const PlatformImage& image,
+                          const std::string& snapshotter, store::LeaseHold& lease, const OpenLayer& open, Progress& progress,
+                          const std::stop_token& stop) {
+    const std::vector<Layer> layers = layers_of(image);
+    std::vector<oci::ChainId> chain = oci::chain_ids(image.config.diff_ids);
+    if (chain.empty())
+        chain.push_back(oci::empty_chain_id());
+    const oci::ChainId& top = chain.back();
+    store::Snapshots snapshots(store, name_space, snapshotter);
+    store::Blobs blobs(store, name_space);
+    const Work work{.open = open, .progress = progress};
+
+    const RangeLock unpacking = store.unpack_lock(lock_slot(snapshotter, top), stop);
+    std::size_t present = chain.size();
+    while (present > 0 && !snapshots.find(chain[present - 1].string()))
+        --present;
+    const std::string parent = present == 0 ? "" : chain[present - 1].string();
+    std::vector<snapshot::Id> below = snapshots.parents(parent);
+    if (present > 0)
+        below.insert(below.begin(), snapshots.get(parent).id);
+
+    std::vector<Extraction> extractions;
+    const bool stacked = snapshots.kind().form() == snapshot::TreeForm::layer;
+    const std::vector<Layer> missing(layers.begin() + static_cast<std::ptrdiff_t>(std::min(present, layers.size())), layers.end());
+    try {
+        for (std::size_t i = present; i < chain.size(); ++i) {
+            extractions.push_back(snapshots.prepare(chain[i], stacked ? std::vector<snapshot::Id>{} : below, lease));
+            if (stacked || layers.empty())
+                continue;
+            below.insert(below.begin(), extractions.back().stack.id);
+            apply_layer(work, layers[i], add_item(progress, layers[i]), snapshots.kind().tree(below.front()).get(), {}, stop);
+        }
+        if (stacked)
+            StackedLayers(snapshots, work, missing, extractions, below).make(stop);
+    } catch (const Error&) {
+        for (const Extraction& extraction : extractions)
+            snapshots.discard(extraction);
+        store.empty_trash();
+        throw;
+    }
+    snapshots.commit(extractions, parent, lease);
+    label_unpacked(blobs, image, layers, snapshotter, top);
+    return top;
+}
+
+void unpack_to_directory(const PlatformImage& image, const std::string& directory, const OpenLayer& open, Progress& progress,
+                         const std::stop_token& stop) {
+    const std::vector<Layer> layers = layers_of(image);
+    const bool made = ::mkdir(directory.c_str(), 0755) == 0;
+    if (!made && errno != EEXIST)
+        throw_errno(errno, "create directory ", directory);
+    const Fd root = open_at(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY);
+    if (!list_directory(root.get(), ".").empty())
+        throw Error(ErrorKind::failed_precondition, "directory ", directory, " is not empty");
+    const bool privileged = ::geteuid() == 0;
+    archive::Applied sum;
+    try {
+        for (const Layer& layer : layers) {
+            const archive::Applied applied = apply_layer({.open = open, .progress = progress}, layer, add_item(progress, layer),
+                                                         root.get(), {.privileged = privileged}, stop);
+            sum.skipped_devices += applied.skipped_devices;
+            sum.skipped_owners += applied.skipped_owners;
+        }
+    } catch (const Error&) {
+        for (const std::string& name : list_directory(root.get(), "."))
+            remove_tree(root.get(), name);
+        if (made)
+            ::rmdir(directory.c_str());
+        throw;
+    }
+    if (sum.skipped_devices + sum.skipped_owners > 0)
+        progress.warn(cat("without privilege the owners of ", sum.skipped_owners, " entries stay yours and ", sum.skipped_devices,
+                          " devices are left out"));
+}
+
+oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOptions& options, Progress& progress,
+                    const std::stop_token& stop) {
+    const auto image = store::Images(store, options.name_space).find(name);
+    if (!image)
+        throw Error(ErrorKind::not_found, "image ", printable(name), " not found");
+    store::LeaseHold lease(store, options.name_space);
+    store::Blobs blobs(store, options.name_space);
+    const std::vector<PlatformImage> chosen = choose_images(image->target, {.platforms = {options.platform}},
+                                                            [&](const oci::Descriptor& descriptor) { return blobs.read_document(descriptor); });
+    const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token&) { return open_stored(blobs, layer); };
+    if (options.directory.empty())
+        return unpack_image(store, options.name_space, chosen.front(), options.snapshotter, lease, open, progress, stop);
+    unpack_to_directory(chosen.front(), options.directory, open, progress, stop);
+    const std::vector<oci::ChainId> chain = oci::chain_ids(chosen.front().config.diff_ids);
+    return chain.empty() ? oci::empty_chain_id() : chain.back();
+}
+
+}  // namespace lade::transfer

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/files.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "unit/temporary.hpp"
+
+using namespace lade;
+
+TEST_SUITE("base") {
+    TEST_CASE("a lock keeps others out until its holder goes") {
+        const test::TemporaryDirectory dir;
+        const auto open = [&] { return open_at(AT_FDCWD, dir.path("lock"), O_RDWR | O_CREAT, 0600); };
+        auto held = FileLock::try_acquire(open(), LockMode::exclusive);
+        REQUIRE(held);
+        CHECK_FALSE(FileLock::try_acquire(open(), LockMode::shared));
+        held.reset();
+        CHECK(FileLock::try_acquire(open(), LockMode::shared));
+    }
+
+    TEST_CASE("waiting for a lock ends when it is asked to") {
+        const test::TemporaryDirectory dir;
+        const auto open = [&] { return open_at(AT_FDCWD, dir.path("lock"), O_RDWR | O_CREAT, 0600); };
+        const auto held = FileLock::try_acquire(open(), LockMode::exclusive);
+        std::stop_source source;
+        source.request_stop();
+        CHECK_THROWS_AS(FileLock::acquire(open(), LockMode::exclusive, source.get_token()), Error);
+        const RangeLock range = RangeLock::acquire(open(), 42, {});
+        CHECK_THROWS_AS(RangeLock::acquire(open(), 42, source.get_token()), Error);
+        CHECK_NOTHROW(RangeLock::acquire(open(), 77, source.get_token()));
+    }
+
+    TEST_CASE("a tree goes without following links") {
+        const test::TemporaryDirectory dir;
+        const Fd root = open_at(AT_FDCWD, dir.path(), O_RDONLY | O_DIRECTORY);
+        make_directories(dir.path("outside/kept"), 0755);
+        make_directories(dir.path("tree/a/b/c"), 0755);
+        REQUIRE(::symlink("../outside", dir.path("tree/link").c_str()) == 0);
+        remove_tree(root.get(), "tree");
+        CHECK(list_directory(root.get(), ".") == std::vector<std::string>{"outside"});
+        CHECK(list_directory(root.get(), "outside") == std::vector<std::string>{"kept"});
+        CHECK_NOTHROW(remove_tree(root.get(), "tree"));
+    }
+
+    TEST_CASE("usage counts a hard link once") {
+        const test::TemporaryDirectory dir;
+        const Fd root = open_at(AT_FDCWD, dir.path(), O_RDONLY | O_DIRECTORY);
+        make_directory(root.get(), "d", 0755);
+        write_all(open_at(root.get(), "d/f", O_WRONLY | O_CREAT, 0644).get(), as_bytes(std::string(10'000, 'x')), "f");
+        const DiskUsage once = disk_usage(root.get(), "d");
+        REQUIRE(::linkat(root.get(), "d/f", root.get(), "d/g", 0) == 0);
+        const DiskUsage twice = disk_usage(root.get(), "d");
+        CHECK(once.inodes == 2);
+        CHECK(twice.inodes == once.inodes);
+    }
+
+    TEST_CASE("a replaced file is whole") {
+        const test::TemporaryDirectory dir;
+        const Fd root = open_at(AT_FDCWD, dir.path(), O_RDONLY | O_DIRECTORY);
+        replace_file(root.get(), "f", "one", 0600);
+        replace_file(root.get(), "f", "two", 0600);
+        CHECK(find_text(root.get(), "f", 10) == "two");
+        CHECK_FALSE(find_text(root.get(), "g", 10));
+        CHECK_THROWS_AS(find_text(root.get(), "f", 2), Error);
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/tasks.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+
+#include "base/error.hpp"
+
+using namespace lade;
+using namespace std::chrono_literals;
+
+TEST_SUITE("base") {
+    TEST_CASE("the first error stops the others and is the one thrown") {
+        TaskGroup tasks{std::stop_token()};
+        std::atomic<int> stopped = 0;
+        for (int i = 0; i < 4; ++i)
+            tasks.start([&](const std::stop_token& stop) {
+                try {
+                    sleep_for(1h, stop);
+                } catch (const Error& error) {
+                    CHECK(error.kind() == ErrorKind::cancelled);
+                    ++stopped;
+                    throw;
+                }
+            });
+        tasks.start([](const std::stop_token&) { throw Error(ErrorKind::data_loss, "broken"); });
+        CHECK_THROWS_WITH_AS(tasks.wait(), "broken", Error);
+        CHECK(stopped == 4);
+    }
+
+    TEST_CASE("a stop from outside ends every wait") {
+        std::stop_source outer;
+        TaskGroup tasks(outer.get_token());
+        Limiter limiter(1);
+        for (int i = 0; i < 3; ++i)
+            tasks.start([&](const std::stop_token& stop) {
+                const Limiter::Slot slot(limiter, stop);
+                sleep_for(1h, stop);
+            });
+        outer.request_stop();
+        CHECK_THROWS_AS(tasks.wait(), Error);
+    }
+
+    TEST_CASE("a limiter lets no more in than it should") {
+        TaskGroup tasks{std::stop_token()};
+        Limiter limiter(2);
+        std::atomic<int> inside = 0;
+        std::atomic<int> most = 0;
+        for (int i = 0; i < 8; ++i)
+            tasks.start([&](const std::stop_token& stop) {
+                const Limiter::Slot slot(limiter, stop);
+                const int now = ++inside;
+                for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+                }
+                sleep_for(2ms, stop);
+                --inside;
+            });
+        tasks.wait();
+        CHECK(most <= 2);
+        CHECK(most >= 1);
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include "cli/progress_display.hpp"
+#include "cli/table.hpp"
+
+using namespace lade;
+using namespace lade::cli;
+using transfer::Stage;
+
+namespace {
+
+ProgressView busy_view(std::size_t count) {
+    ProgressView view{.lines = {}, .offset = 10, .total = 100, .fetched = 10, .elapsed = std::chrono::seconds(2)};
+    for (std::size_t i = 0; i < count; ++i)
+        view.lines.push_back({.kind = "layer",
+                              .name = "sha256:0123456789abcdef0123456789abcdef",
+                              .stage = i % 3 == 0 ? Stage::downloaded : i % 3 == 1 ? Stage::downloading : Stage::waiting,
+                              .offset = 5,
+                              .total = 50});
+    return view;
+}
+
+}  // namespace
+
+TEST_SUITE("cli") {
+    TEST_CASE("columns are as wide as their widest cell, counted in characters") {
+        Table table({"NAME", "N"});
+        table.add({"zürich", "1"});
+        table.add({"a", "22"});
+        CHECK(table.text() == "NAME   N\nzürich 1\na      22\n");
+    }
+
+    TEST_CASE("what others named cannot drive the terminal") {
+        Table table({"NAME"});
+        table.add({"\x1b[2J"});
+        CHECK(table.text() == "NAME\n\\x1b[2J\n");
+    }
+
+    TEST_CASE("shortening keeps whole characters") {
+        CHECK(shorten("abc", 3) == "abc");
+        CHECK(shorten("abcd", 3) == "ab…");
+        CHECK(shorten("äöüß", 3) == "äö…");
+        CHECK(shorten("abc", 0).empty());
+    }
+
+    TEST_CASE("a frame fits every window and leaves the last column and row free") {
+        for (const std::size_t width : {1U, 2U, 10U, 40U, 80U, 200U})
+            for (const std::size_t height : {1U, 3U, 12U, 24U}) {
+                const auto lines = draw(busy_view(30), width, height);
+                CAPTURE(width);
+                CAPTURE(height);
+                CHECK(lines.size() <= std::max<std::size_t>(height, 3) - 1);
+                for (const std::string& line : lines)
+                    CHECK(text_width(line) <= std::max<std::size_t>(width, 2) - 1);
+            }
+    }
+
+    TEST_CASE("running steps are shown before waiting and finished ones") {
+        const auto lines = draw(busy_view(30), 80, 12);
+        REQUIRE(lines.size() == 11);
+        for (std::size_t i = 0; i + 1 < lines.size(); ++i)
+            CHECK(lines[i].find("downloading") != std::string::npos);
+    }
+
+    TEST_CASE("what exists and what was there before does not count as fetched") {
+        transfer::Progress progress;
+        progress.add("layer", "sha256:aa", 100).set(Stage::exists);
+        transfer::Item& item = progress.add("layer", "sha256:bb", 100);
+        item.set(Stage::downloading);
+        item.set_resumed(60);
+        item.advance(10);
+        const ProgressView view = look(progress, std::chrono::seconds(1));
+        CHECK(view.offset == 70);
+        CHECK(view.total == 100);
+        CHECK(view.fetched == 10);
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "content/ingest.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <thread>
+
+#include "base/error.hpp"
+#include "unit/temporary.hpp"
+
+using namespace lade;
+using content::Blobs;
+using content::Ingest;
+
+namespace {
+
+struct Place {
+    test::TemporaryDirectory dir;
+    Blobs blobs{open_at(AT_FDCWD, dir.path(), O_RDONLY | O_DIRECTORY)};
+
+    Ingest open(const std::string& ref, std::uint64_t total = 0) {
+        return Ingest::open(blobs, ref, total, oci::Algorithm::sha256, {});
+    }
+    std::string stored(const oci::Digest& digest) { return read_text(blobs.find(digest)->get(), 1 << 20, "blob"); }
+};
+
+}  // namespace
+
+TEST_SUITE("content") {
+    TEST_CASE("bytes become a read-only blob and the ingest is gone") {
+        Place place;
+        const oci::Digest digest = oci::Digest::of("hello");
+        Ingest ingest = place.open("layer-1", 5);
+        ingest.write(as_bytes("hel"));
+        ingest.write(as_bytes("lo"));
+        ingest.verify(5, digest, true);
+        ingest.publish(place.blobs, digest, true);
+        ingest.remove();
+        CHECK(place.stored(digest) == "hello");
+        CHECK(place.blobs.list() == std::vector<oci::Digest>{digest});
+        CHECK(content::list_ingests(place.blobs).empty());
+        struct stat st {};
+        REQUIRE(::stat(place.dir.path("blobs/sha256/" + digest.hex()).c_str(), &st) == 0);
+        CHECK((st.st_mode & 07777U) == 0444);
+    }
+
+    TEST_CASE("an interrupted ingest goes on where it stopped, verified anew") {
+        Place place;
+        const oci::Digest digest = oci::Digest::of("hello world");
+        { place.open("layer", 11).write(as_bytes("hello ")); }
+        const auto left = content::list_ingests(place.blobs);
+        REQUIRE(left.size() == 1);
+        CHECK(left[0].ref == "layer");
+        CHECK(left[0].offset == 6);
+        CHECK(left[0].total == 11);
+        Ingest ingest = place.open("layer", 11);
+        CHECK(ingest.offset() == 6);
+        ingest.write(as_bytes("world"));
+        CHECK_NOTHROW(ingest.verify(11, digest, false));
+    }
+
+    TEST_CASE("damage done to an ingest meanwhile is found") {
+        Place place;
+        { place.open("layer", 11).write(as_bytes("hello ")); }
+        const std::string data = place.dir.path("ingest/" + content::ingest_name("layer") + "/data");
+        write_all(open_at(AT_FDCWD, data, O_WRONLY).get(), as_bytes("J"), "data");
+        Ingest ingest = place.open("layer", 11);
+        ingest.write(as_bytes("world"));
+        CHECK_THROWS_AS(ingest.verify(11, oci::Digest::of("hello world"), false), Error);
+    }
+
+    TEST_CASE("another total, or more bytes than it, starts over") {
+        Place place;
+        { place.open("layer", 11).write(as_bytes("hello ")); }
+        CHECK(place.open("layer", 12).offset() == 0);
+        { place.open("layer", 12).write(as_bytes("0123456789abcdef")); }
+        CHECK(place.open("layer", 12).offset() == 0);
+    }
+
+    TEST_CASE("a wrong size or digest is data loss and names both") {
+        Place place;
+        Ingest ingest = place.open("layer");
+        ingest.write(as_bytes("hello"));
+        try {
+            ingest.verify(6, oci::Digest::of("hello"), false);
+            FAIL("was accepted");
+        } catch (const Error& error) {
+            CHECK(error.kind() == ErrorKind::data_loss);
+            CHECK(error.message().find("5 bytes received, 6 expected") != std::string::npos);
+        }
+    }
+
+    TEST_CASE("an ingest that is being written can be opened by nobody else, nor collected") {
+        Place place;
+        Ingest ingest = place.open("layer");
+        std::stop_source source;
+        source.request_stop();
+        CHECK_THROWS_AS(Ingest::open(place.blobs, "layer", 0, oci::Algorithm::sha256, source.get_token()), Error);
+        CHECK_FALSE(content::remove_dead_ingest(place.blobs, content::ingest_name("layer")));
+    }
+
+    TEST_CASE("a dead ingest can be collected") {
+        Place place;
+        { place.open("layer").write(as_bytes("x")); }
+        CHECK(content::remove_dead_ingest(place.blobs, content::ingest_name("layer")));
+        CHECK(content::list_ingests(place.blobs).empty());
+    }
+
+    TEST_CASE("a follower reads behind the writer and ends only after verification") {
+        Place place;
+        std::string text;
+        for (int i = 0; i < 50'000; ++i)
+            text += std::to_string(i);
+        const oci::Digest digest = oci::Digest::of(text);
+        Ingest ingest = place.open("layer", text.size());
+        content::Follower follower = ingest.follow({});
+        std::string seen;
+        std::thread reader([&] {
+            StringSink sink(text.size(), "copy");
+            copy(follower, sink);
+            seen = sink.take();
+        });
+        for (std::size_t at = 0; at < text.size(); at += 1000)
+            ingest.write(as_bytes(std::string_view(text).substr(at, 1000)));
+        ingest.verify(text.size(), digest, false);
+        ingest.publish(place.blobs, digest, false);
+        reader.join();
+        CHECK(seen == text);
+    }
+
+    TEST_CASE("a follower of a writer that gave up fails") {
+        Place place;
+        auto ingest = std::make_unique<Ingest>(place.open("layer", 10));
+        content::Follower follower = ingest->follow({});
+        ingest->write(as_bytes("abc"));
+        std::array<std::byte, 16> buffer{};
+        CHECK(follower.read(buffer) == 3);
+        ingest.reset();
+        CHECK_THROWS_AS(follower.read(buffer), Error);
+    }
+
+    TEST_CASE("publishing what is there already changes nothing") {
+        Place place;
+        const oci::Digest digest = oci::Digest::of("x");
+        for (const char* ref : {"one", "two"}) {
+            Ingest ingest = place.open(ref);
+            ingest.write(as_bytes("x"));
+            ingest.verify(1, digest, false);
+            ingest.publish(place.blobs, digest, false);
+            ingest.remove();
+        }
+        CHECK(place.stored(digest) == "x");
+    }
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <functional>
+
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "meta/content.hpp"
+#include "meta/images.hpp"
+#include "meta/leases.hpp"
+#include "meta/namespaces.hpp"
+#include "meta/references.hpp"
+#include "meta/schema.hpp"
+#include "meta/snapshots.hpp"
+#include "unit/temporary.hpp"
+
+using namespace lade;
+using namespace lade::meta;
+
+namespace {
+
+struct Place {
+    test::TemporaryDirectory dir;
+    Database database{dir.path("meta.db"), false};
+    Place() {
+        migrate(database);
+        Namespaces(database).ensure("default");
+    }
+};
+
+ErrorKind kind_of(const std::function<void()>& work) {
+    try {
+        work();
+    } catch (const Error& error) {
+        return error.kind();
+    }
+    return ErrorKind::internal;
+}
+
+const oci::Digest one = oci::Digest::of("one");
+const oci::Digest two = oci::Digest::of("two");
+
+std::vector<std::string> roots_and_reached(Database& database) {
+    auto nodes = read_references(database, "default", now(), [](const Lease& lease) { return lease.id != "dead"; });
+    std::vector<std::string> kept;
+    std::vector<bool> seen(nodes.size());
+    const auto visit = [&](auto& self, std::uint32_t i) -> void {
+        if (seen[i])
+            return;
+        seen[i] = true;
+        kept.push_back(nodes[i].key);
+        for (const auto next : nodes[i].references)
+            self(self, next);
+    };
+    for (std::uint32_t i = 0; i < nodes.size(); ++i)
+        if (nodes[i].root)
+            visit(visit, i);
+    std::ranges::sort(kept);
+    return kept;
+}
+
+}  // namespace
+
+TEST_SUITE("meta") {
+    TEST_CASE("the database is for its owner alone") {
+        Place place;
+        struct stat st {};
+        REQUIRE(::stat(place.dir.path("meta.db").c_str(), &st) == 0);
+        CHECK((st.st_mode & 07777U) == 0600);
+    }
+
+    TEST_CASE("migrating again changes nothing, a newer store is refused with its version") {
+        Place place;
+        migrate(place.database);
+        place.database.execute("PRAGMA user_version = 99");
+        try {
+            migrate(place.database);
+            FAIL("was accepted");
+        } catch (const Error& error) {
+            CHECK(error.kind() == ErrorKind::failed_precondition);
+            CHECK(error.message().find("99") != std::string::npos);
+        }
+    }
+
+    TEST_CASE("a file that is no database is data loss") {
+        const test::TemporaryDirectory dir;
+        write_all(open_at(AT_FDCWD, dir.path("meta.db"), O_WRONLY | O_CREAT, 0600).get(), as_bytes(std::string(8192, 'x')), "meta.db");
+        CHECK(kind_of([&] { Database(dir.path("meta.db"), false); }) == ErrorKind::data_loss);
+    }
+
+    TEST_CASE("a transaction that is not committed leaves nothing") {
+        Place place;
+        {
+            Transaction transaction(place.database);
+            Namespaces(place.database).ensure("other");
+        }
+        CHECK_FALSE(Namespaces(place.database).find("other"));
+    }
+
+    TEST_CASE("threads take turns") {
+        Place place;
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 4; ++t)
+            threads.emplace_back([&, t] {
+                for (int i = 0; i < 50; ++i) {
+                    Transaction transaction(place.database);
+                    Namespaces(place.database).ensure("n" + std::to_string(t * 100 + i));
+                    transaction.commit();
+                }
+            });
+        for (std::thread& thread : threads)
+            thread.join();
+        CHECK(Namespaces(place.database).list().size() == 201);
+    }
+
+    TEST_CASE("namespaces: names, labels, emptiness") {
+        Place place;
+        Namespaces namespaces(place.database);
+        namespaces.create("swarmkit.docker.io", {{"a", "1"}});
+        CHECK(kind_of([&] { namespaces.create("swarmkit.docker.io", {}); }) == ErrorKind::already_exists);
+        for (const char* bad : {"", ".foo..foo", "foo/foo", "foo..foo", "foo.-boo", "-foo", "foo-", "a__b", "a--b"})
+            CHECK(kind_of([&] { namespaces.create(bad, {}); }) == ErrorKind::invalid_argument);
+        CHECK(kind_of([&] { namespaces.create(std::string(77, 'a'), {}); }) == ErrorKind::invalid_argument);
+        CHECK_NOTHROW(namespaces.create(std::string(76, 'a'), {}));
+        namespaces.label("swarmkit.docker.io", {{"a", ""}, {"b", "2"}});
+        CHECK(namespaces.find("swarmkit.docker.io")->labels == oci::Labels{{"b", "2"}});
+        Leases(place.database, "default").create({.id = "l", .owner_lock = {}, .labels = {}, .created = {}});
+        CHECK(kind_of([&] { namespaces.remove("default"); }) == ErrorKind::failed_precondition);
+        CHECK(namespaces.remove("swarmkit.docker.io"));
+        CHECK_FALSE(namespaces.remove("swarmkit.docker.io"));
+    }
+
+    TEST_CASE("an image is created, updated, keeps the labels it had, and goes") {
+        Place place;
+        Images images(place.database, "default");
+        Image image{.name = "i", .target = {.media_type = "t", .digest = one, .size = 3}, .labels = {{"user", "1"}}};
+        images.put(image);
+        const Time created = images.find("i")->created;
+        image.target.digest = two;
+        image.labels = {{"new", "2"}};
+        images.put(image);
+        const auto found = images.find("i");
+        CHECK(found->target.digest == two);
+        CHECK(found->labels == oci::Labels{{"new", "2"}, {"user", "1"}});
+        CHECK(found->created == created);
+        CHECK(found->updated > created);
+        CHECK(images.list().size() == 1);
+        CHECK(Images(place.database, "other").list().empty());
+        CHECK(images.remove("i"));
+        CHECK_FALSE(images.remove("i"));
+        image.target.size = 0;
+        CHECK(kind_of([&] { images.put(image); }) == ErrorKind::invalid_argument);
+        image.target.size = 1;
+        image.labels = {{"k", std::string(4096, 'v')}};
+        CHECK(kind_of([&] { images.put(image); }) == ErrorKind::invalid_argument);
+    }
+
+    TEST_CASE("content is a namespace's own right to a shared blob") {
+        Place place;
+        Namespaces(place.database).ensure("other");
+        Content mine(place.database, "default");
+        Content other(place.database, "other");
+        mine.put(one, 3, {{"a", "1"}});
+        CHECK(mine.find(one)->labels == oci::Labels{{"a", "1"}});
+        CHECK_FALSE(other.find(one));
+        CHECK(other.shared_size(one) == 3);
+        other.put(one, 3, {});
+        CHECK(mine.remove(one));
+        CHECK_FALSE(mine.find(one));
+        CHECK(other.find(one));
+        CHECK_FALSE(mine.label(one, {{"x", "y"}}));
+    }
+
+    TEST_CASE("snapshots: kinds, parents, and the errors of 6.2") {
+        Place place;
+        Snapshots snapshots(place.database, "default", "overlayfs");
+        const auto id = snapshots.create("a", "", SnapshotKind::active, {});
+        CHECK(kind_of([&] { snapshots.create("a", "", SnapshotKind::view, {}); }) == ErrorKind::already_exists);
+        CHECK(kind_of([&] { snapshots.create("b", "none", SnapshotKind::active, {}); }) == ErrorKind::not_found);
+        CHECK(kind_of([&] { snapshots.create("b", "a", SnapshotKind::active, {}); }) == ErrorKind::invalid_argument);
+        snapshots.commit("a", "base", "", {{"l", "1"}});
+        CHECK_FALSE(snapshots.find("a"));
+        CHECK(snapshots.find("base")->kind == SnapshotKind::committed);
+        CHECK(kind_of([&] { snapshots.commit("base", "x", "", {}); }) == ErrorKind::failed_precondition);
+        CHECK(kind_of([&] { snapshots.commit("none", "x", "", {}); }) == ErrorKind::not_found);
+        const auto child = snapshots.create("c", "base", SnapshotKind::active, {});
+        CHECK(child > id);
+        CHECK(snapshots.parents("c") == std::vector<std::int64_t>{id});
+        CHECK(kind_of([&] { snapshots.remove("base"); }) == ErrorKind::failed_precondition);
+        CHECK(snapshots.remove("c") == child);
+        CHECK(snapshots.remove("base") == id);
+        CHECK(kind_of([&] { snapshots.remove("base"); }) == ErrorKind::not_found);
+        CHECK(snapshots.create("d", "", SnapshotKind::active, {}) > child);
+        CHECK(Snapshots(place.database, "default", "native").list().empty());
+    }
+
+    TEST_CASE("leases hold each thing once") {
+        Place place;
+        Leases leases(place.database, "default");
+        leases.create({.id = "l", .owner_lock = {}, .labels = {{"gone", ""}}, .created = {}});
+        CHECK(kind_of([&] { leases.create({.id = "l", .owner_lock = {}, .labels = {}, .created = {}}); }) == ErrorKind::already_exists);
+        CHECK(leases.list()[0].labels.empty());
+        leases.add("l", {.type = "content", .key = one.string()});
+        CHECK_NOTHROW(leases.add("l", {.type = "content", .key = one.string()}));
+        CHECK(kind_of([&] { leases.add("none", {.type = "content", .key = "x"}); }) == ErrorKind::not_found);
+        CHECK(leases.remove("l"));
+        CHECK_FALSE(leases.remove("l"));
+    }
+
+    TEST_CASE("references: images, labels, parents, leases keep; the rest is garbage") {
+        Place place;
+        Content content(place.database, "default");
+        const oci::Digest manifest = oci::Digest::of("manifest");
+        const oci::Digest config = oci::Digest::of("config");
+        const oci::Digest lonely = oci::Digest::of("lonely");
+        const oci::Digest pinned = oci::Digest::of("pinned");
+        content.put(manifest, 1, {{"containerd.io/gc.ref.content.config", config.string()}, {"containerd.io/gc.ref.contentbad", lonely.string()}});
+        content.put(config, 1, {{"containerd.io/gc.ref.snapshot.overlayfs", "top"}});
+        content.put(lonely, 1, {});
+        content.put(pinned, 1, {{"containerd.io/gc.root", "yes"}});
+        content.put(one, 1, {});
+        content.put(two, 1, {});
+        Images(place.database, "default").put({.name = "image", .target = {.media_type = "t", .digest = manifest, .size = 1}, .labels = {}});
+        Snapshots snapshots(place.database, "default", "overlayfs");
+        snapshots.create("a", "", SnapshotKind::active, {});
+        snapshots.commit("a", "base", "", {});
+        snapshots.create("b", "base", SnapshotKind::active, {});
+        snapshots.commit("b", "top", "base", {});
+        snapshots.create("garbage", "base", SnapshotKind::active, {});
+        Leases leases(place.database, "default");
+        leases.create({.id = "live", .owner_lock = {}, .labels = {}, .created = {}});
+        leases.create({.id = "dead", .owner_lock = {}, .labels = {}, .created = {}});
+        leases.add("live", {.type = "content", .key = one.string()});
+        leases.add("dead", {.type = "content", .key = two.string()});
+        content.put_ingest({.ref = "fresh", .expected = {}, .expires = now() + std::chrono::hours(1)});
+        content.put_ingest({.ref = "stale", .expected = {}, .expires = now() - std::chrono::hours(1)});
+        std::vector<std::string> expected{"base", "fresh", "image", "live", "top", config.string(), manifest.string(), one.string(), pinned.string()};
+        std::ranges::sort(expected);
+        CHECK(roots_and_reached(place.database) == expected);
+    }
+}
