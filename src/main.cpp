@@ -29,7 +29,7 @@ int guarded(int argc, char** argv, const lade::SignalWatcher& signals) {
     }
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
     // Every file is made with the mode it shall have: unpacked ones with the image's, the store's own with theirs.

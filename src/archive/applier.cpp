@@ -27,8 +27,12 @@ constexpr std::string_view reserved_prefix = ".wh..wh.";
 class Applier {
 public:
     Applier(Source& tar, int root, const ApplyOptions& options, const std::stop_token& stop)
-        : tar_(tar), options_(options), stop_(stop), tree_(root, options.whiteouts, options.privileged),
-          metadata_(options.privileged, applied_), root_(root) {}
+        : tar_(tar),
+          options_(options),
+          stop_(stop),
+          tree_(root, options.whiteouts, options.privileged),
+          metadata_(options.privileged, applied_),
+          root_(root) {}
 
     Applied run() {
         while (const auto entry = tar_.next()) {
@@ -36,7 +40,7 @@ public:
             if (++applied_.entries > options_.limits.entries)
                 throw Error(ErrorKind::resource_exhausted, "more than ", options_.limits.entries, " entries");
             if (applied_.needs_lower)
-                continue;  // the rest is only hashed
+                continue; // the rest is only hashed
             doing([&] { return cat("entry ", printable(entry->name)); }, [&] { apply(*entry); });
         }
         if (!applied_.needs_lower)
@@ -62,9 +66,9 @@ private:
             apply_whiteout(tree_.parent(join(parts, "/")), name);
             return;
         }
+        const Directory& directory = tree_.parent(join(parts, "/"));
         if (is_left_out(entry))
             return;
-        const Directory& directory = tree_.parent(join(parts, "/"));
         make(directory, name, entry);
         if (!applied_.needs_lower)
             tree_.mark(directory, name);
@@ -118,14 +122,18 @@ private:
             make_link(directory, name, entry);
             return;
         case EntryType::symlink:
-            replacing(directory, name, [&] { return ::symlinkat(entry.link.c_str(), directory.fd.get(), name.c_str()); });
+            replacing(directory, name,
+                      [&] { return ::symlinkat(entry.link.c_str(), directory.fd.get(), name.c_str()); });
             break;
         case EntryType::char_device:
         case EntryType::block_device:
         case EntryType::fifo: {
-            const mode_t type = entry.type == EntryType::fifo ? S_IFIFO : entry.type == EntryType::char_device ? S_IFCHR : S_IFBLK;
+            const mode_t type = entry.type == EntryType::fifo          ? S_IFIFO
+                                : entry.type == EntryType::char_device ? S_IFCHR
+                                                                       : S_IFBLK;
             replacing(directory, name, [&] {
-                return ::mknodat(directory.fd.get(), name.c_str(), type | (entry.mode & 0777U), ::makedev(entry.major, entry.minor));
+                return ::mknodat(directory.fd.get(), name.c_str(), type | (entry.mode & 0777U),
+                                 ::makedev(entry.major, entry.minor));
             });
             break;
         }
@@ -148,7 +156,8 @@ private:
 
     void make_file(const Directory& directory, const std::string& name, const Entry& entry) {
         const Fd file(replacing(directory, name, [&] {
-            return ::openat(directory.fd.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, entry.mode & 0777U);
+            return ::openat(directory.fd.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                            entry.mode & 0777U);
         }));
         std::uint64_t end = 0;
         for (auto bytes = tar_.data(); !bytes.empty(); bytes = tar_.data()) {
@@ -209,7 +218,9 @@ private:
         if (target_name.empty() || target_name == "." || target_name == "..")
             throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which is no file");
         // find() may push `directory` out of the cache; its descriptor and path are needed on.
-        const Directory here{.fd = open_at(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY), .path = directory.path, .set_gid = directory.set_gid};
+        const Directory here{.fd = open_at(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY),
+                             .path = directory.path,
+                             .set_gid = directory.set_gid};
         const Directory* target = tree_.find(slash == std::string_view::npos ? "" : std::string(link.substr(0, slash)));
         struct stat st {};
         if (target == nullptr || ::fstatat(target->fd.get(), target_name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -222,7 +233,8 @@ private:
         if (S_ISDIR(st.st_mode))
             throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which is a directory");
         if (options_.whiteouts == Whiteouts::overlay && S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0))
-            throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which the layer removed");
+            throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link),
+                        ", which the layer removed");
         if (target->path == here.path && target_name == name)
             return;
         const int target_fd = target->fd.get();
@@ -255,10 +267,10 @@ private:
     std::uint64_t unpacked_ = 0;
 };
 
-}  // namespace
+} // namespace
 
 Applied apply(Source& tar, int root, const ApplyOptions& options, const std::stop_token& stop) {
     return Applier(tar, root, options, stop).run();
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

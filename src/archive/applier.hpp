@@ -14,12 +14,12 @@
 namespace lade::archive {
 
 enum class Whiteouts {
-    plain,    // a whiteout removes what lower layers put into the same tree
-    overlay,  // a whiteout becomes a 0:0 device or an opaque xattr in a tree of this layer alone
+    plain,   // a whiteout removes what lower layers put into the same tree
+    overlay, // a whiteout becomes a 0:0 device or an opaque xattr in a tree of this layer alone
 };
 
 struct Limits {
-    std::uint64_t bytes = std::uint64_t{1} << 40;  // unpacked
+    std::uint64_t bytes = std::uint64_t{1} << 40; // unpacked
     std::uint64_t entries = 20'000'000;
     std::size_t path = 4096;
     std::size_t depth = 1024;
@@ -33,11 +33,11 @@ struct ApplyOptions {
 };
 
 struct Applied {
-    std::uint64_t bytes = 0;  // of the tar stream, padding and trailing zeros included
+    std::uint64_t bytes = 0; // of the tar stream, padding and trailing zeros included
     std::uint64_t entries = 0;
     std::uint64_t skipped_devices = 0;
     std::uint64_t skipped_owners = 0;
-    std::vector<std::string> warnings;  // each said once, already printable
+    std::vector<std::string> warnings; // each said once, already printable
     // overlay only: directories that exist here because an entry lies in them, without an entry of
     // their own ("" is the root). Their metadata is the lower layers' to give: see settle().
     std::vector<std::string> implied;
@@ -57,4 +57,4 @@ Applied apply(Source& tar, int root, const ApplyOptions& options, const std::sto
 // them is no directory there (a symbolic link, a file): then the layer must be applied again on a mount.
 bool settle(int upper, const std::vector<std::string>& implied, const std::vector<int>& lowers);
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -91,10 +91,12 @@ private:
             have += n;
         }
         const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(magic.at(i)); };
-        whole_ = std::make_unique<Prefixed>(std::string(reinterpret_cast<const char*>(magic.data()), have), compressed_);
+        whole_ =
+            std::make_unique<Prefixed>(std::string(reinterpret_cast<const char*>(magic.data()), have), compressed_);
         const bool gzip = have >= 3 && byte(0) == 0x1f && byte(1) == 0x8b && byte(2) == 0x08;
         const bool zstd = have == 4 && byte(0) == 0x28 && byte(1) == 0xb5 && byte(2) == 0x2f && byte(3) == 0xfd;
-        const bool skippable = have == 4 && (byte(0) & 0xf0U) == 0x50 && byte(1) == 0x2a && byte(2) == 0x4d && byte(3) == 0x18;
+        const bool skippable =
+            have == 4 && (byte(0) & 0xf0U) == 0x50 && byte(1) == 0x2a && byte(2) == 0x4d && byte(3) == 0x18;
         if (gzip) {
 #ifdef LADE_HAVE_ISAL
             decoder_ = gunzip_isal(*whole_);
@@ -122,7 +124,7 @@ private:
     Source& source_;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type) {
     static constexpr std::array<std::string_view, 2> oci{"application/vnd.oci.image.layer.v1.tar",
@@ -132,13 +134,15 @@ std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_ty
     for (const std::string_view base : oci) {
         if (media_type == base)
             return std::make_unique<Plain>(compressed);
-        if (media_type.starts_with(base) && (media_type.substr(base.size()) == "+gzip" || media_type.substr(base.size()) == "+zstd"))
+        if (media_type.starts_with(base) &&
+            (media_type.substr(base.size()) == "+gzip" || media_type.substr(base.size()) == "+zstd"))
             return std::make_unique<Sniffed>(compressed);
     }
     for (const std::string_view base : docker)
-        if (media_type == base || (media_type.starts_with(base) && (media_type.substr(base.size()) == ".gzip" || media_type.substr(base.size()) == ".zstd")))
+        if (media_type == base || (media_type.starts_with(base) && (media_type.substr(base.size()) == ".gzip" ||
+                                                                    media_type.substr(base.size()) == ".zstd")))
             return std::make_unique<Sniffed>(compressed);
     throw Error(ErrorKind::unimplemented, "no decoder for layers of type ", printable(media_type));
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

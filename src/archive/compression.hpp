@@ -17,4 +17,4 @@ namespace lade::archive {
 // result and is read to its very end before the result reports its own.
 std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type);
 
-}  // namespace lade::archive
+} // namespace lade::archive

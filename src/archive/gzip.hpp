@@ -15,4 +15,4 @@ std::unique_ptr<Source> gunzip_zlib(Source& compressed);
 std::unique_ptr<Source> gunzip_isal(Source& compressed);
 #endif
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -11,7 +11,9 @@ namespace {
 
 class IsalGunzip final : public Source {
 public:
-    explicit IsalGunzip(Source& compressed) : input_(compressed), state_(std::make_unique<inflate_state>()) { start_member(); }
+    explicit IsalGunzip(Source& compressed) : input_(compressed), state_(std::make_unique<inflate_state>()) {
+        start_member();
+    }
 
     std::size_t read(std::span<std::byte> into) override {
         while (!done_) {
@@ -30,7 +32,8 @@ public:
             input_.consume(in.size() - state_->avail_in);
             const std::size_t n = into.size() - state_->avail_out;
             if (result != ISAL_DECOMP_OK && result != ISAL_END_INPUT)
-                throw Error(ErrorKind::data_loss, "gzip: ", result == ISAL_INCORRECT_CHECKSUM ? "incorrect data check" : "corrupt");
+                throw Error(ErrorKind::data_loss,
+                            "gzip: ", result == ISAL_INCORRECT_CHECKSUM ? "incorrect data check" : "corrupt");
             between_members_ = state_->block_state == ISAL_BLOCK_FINISH;
             // Decoded bytes may still wait inside the state: only a step that neither takes nor gives anything
             // tells that the stream was cut.
@@ -55,10 +58,10 @@ private:
     bool done_ = false;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<Source> gunzip_isal(Source& compressed) {
     return std::make_unique<IsalGunzip>(compressed);
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -59,10 +59,10 @@ private:
     bool done_ = false;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<Source> gunzip_zlib(Source& compressed) {
     return std::make_unique<ZlibGunzip>(compressed);
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -29,10 +29,10 @@ public:
 
 private:
     Source& source_;
-    std::vector<std::byte> buffer_;  // made by the first read: many decoders may wait at once
+    std::vector<std::byte> buffer_; // made by the first read: many decoders may wait at once
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     bool finished_ = false;
 };
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -20,7 +20,7 @@ namespace {
 
 constexpr mode_t owner_all = 0700;
 
-}  // namespace
+} // namespace
 
 // The seed keeps a layer from choosing names whose hashes meet.
 LayerTree::LayerTree(int root, Whiteouts whiteouts, bool privileged)
@@ -119,7 +119,8 @@ void LayerTree::whiteout(const Directory& directory, const std::string& name) {
             if (::mknodat(directory.fd.get(), name.c_str(), S_IFCHR, ::makedev(0, 0)) != 0)
                 throw_errno(errno, "make whiteout");
         } else if (S_ISDIR(st.st_mode)) {
-            const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), .path = directory.child(name)};
+            const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
+                                  .path = directory.child(name)};
             set_opaque(below.fd.get());
             reset_implied(below);
         }
@@ -131,7 +132,8 @@ void LayerTree::whiteout(const Directory& directory, const std::string& name) {
         remove_tree(directory.fd.get(), name);
         stale_ = true;
     } else if (S_ISDIR(st.st_mode)) {
-        const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), .path = directory.child(name)};
+        const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
+                              .path = directory.child(name)};
         remove_unmarked(below);
         reset_implied(below);
     }
@@ -145,7 +147,8 @@ void LayerTree::reset_implied(const Directory& directory) {
         return;
     touched.times = {};
     touched.mode = 0755;
-    if ((privileged_ && ::fchown(directory.fd.get(), ::geteuid(), ::getegid()) != 0) || ::fchmod(directory.fd.get(), 0755) != 0)
+    if ((privileged_ && ::fchown(directory.fd.get(), ::geteuid(), ::getegid()) != 0) ||
+        ::fchmod(directory.fd.get(), 0755) != 0)
         throw_errno(errno, "renew directory ", printable(directory.path));
 }
 
@@ -164,7 +167,8 @@ void LayerTree::remove_unmarked(const Directory& directory) {
         }
         struct stat st {};
         if (::fstatat(directory.fd.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
-            const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), .path = directory.child(name)};
+            const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
+                                  .path = directory.child(name)};
             changing(below);
             remove_unmarked(below);
         }
@@ -189,4 +193,4 @@ void LayerTree::finish(Applied& applied) {
         applied.implied.emplace_back("");
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -58,10 +58,10 @@ private:
     Root root_;
     Whiteouts whiteouts_;
     bool privileged_;
-    bool stale_ = false;  // the cache of open directories may name what is gone
+    bool stale_ = false; // the cache of open directories may name what is gone
     std::string seed_;
     std::unordered_set<std::size_t> marked_;
-    std::map<std::string, Touched, std::greater<>> touched_;  // deepest first
+    std::map<std::string, Touched, std::greater<>> touched_; // deepest first
 };
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -26,7 +26,7 @@ bool is_forbidden(std::string_view name) {
     return name.starts_with("trusted.") || name.starts_with("user.overlay.");
 }
 
-}  // namespace
+} // namespace
 
 Times times_of(const Entry& entry) {
     const auto convert = [](const EntryTime& time) {
@@ -59,7 +59,8 @@ void Metadata::set_xattrs(int fd, const Entry& entry) {
         if (::setxattr(by_descriptor(fd).c_str(), name.c_str(), value.data(), value.size(), 0) == 0)
             continue;
         const int code = errno;
-        const bool plain = entry.type == EntryType::file || entry.type == EntryType::directory || entry.type == EntryType::hard_link;
+        const bool plain =
+            entry.type == EntryType::file || entry.type == EntryType::directory || entry.type == EntryType::hard_link;
         if (code == ENOTSUP) {
             if (warned_.insert(name).second)
                 applied_.warnings.push_back(cat("xattr ", printable(name), " is not supported here and left out"));
@@ -81,4 +82,4 @@ void Metadata::set_times(int fd, const Times& times) {
         throw_errno(errno, "set times");
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -3,8 +3,8 @@
 // and capabilities (registry-and-unpack.md 5.3). Always on a descriptor, never by a name that could be a link.
 #pragma once
 
-#include <ctime>
 #include <array>
+#include <ctime>
 #include <set>
 #include <string>
 
@@ -13,7 +13,7 @@
 
 namespace lade::archive {
 
-using Times = std::array<timespec, 2>;  // access, modification
+using Times = std::array<timespec, 2>; // access, modification
 
 Times times_of(const Entry& entry);
 
@@ -37,4 +37,4 @@ private:
     std::set<std::string> warned_;
 };
 
-}  // namespace lade::archive
+} // namespace lade::archive

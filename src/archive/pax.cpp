@@ -18,7 +18,7 @@ bool is_digits(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-}  // namespace
+} // namespace
 
 PaxRecords parse_pax(std::string_view text) {
     PaxRecords records;
@@ -26,7 +26,8 @@ PaxRecords parse_pax(std::string_view text) {
         const std::size_t space = text.find(' ');
         const std::string_view digits = text.substr(0, space);
         const auto length = is_digits(digits) ? parse_number(digits) : std::nullopt;
-        if (space == std::string_view::npos || !length || *length <= space + 1 || *length > text.size() || text[*length - 1] != '\n')
+        if (space == std::string_view::npos || !length || *length <= space + 1 || *length > text.size() ||
+            text[*length - 1] != '\n')
             malformed("record length");
         const std::string_view record = text.substr(space + 1, *length - space - 2);
         const std::size_t equals = record.find('=');
@@ -60,7 +61,8 @@ EntryTime parse_pax_time(std::string_view key, std::string_view value) {
     if (!seconds || *seconds > INT64_MAX || (!fraction.empty() && !is_digits(fraction)))
         malformed(cat(key, " is not a time"));
     fraction.resize(9, '0');
-    EntryTime time{.seconds = static_cast<std::int64_t>(*seconds), .nanoseconds = static_cast<std::int64_t>(*parse_number(fraction))};
+    EntryTime time{.seconds = static_cast<std::int64_t>(*seconds),
+                   .nanoseconds = static_cast<std::int64_t>(*parse_number(fraction))};
     if (negative)
         time.seconds = -std::max<std::int64_t>(time.seconds, 1);
     return time;
@@ -80,4 +82,4 @@ EntryTime bounded(EntryTime time) {
     return time;
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -13,8 +13,8 @@
 namespace lade::archive {
 
 struct PaxRecords {
-    std::map<std::string, std::string> values;  // the last one of a key wins; an empty value takes it back
-    std::vector<std::string> sparse_map;        // offsets and lengths of format 0.0, in their order
+    std::map<std::string, std::string> values; // the last one of a key wins; an empty value takes it back
+    std::vector<std::string> sparse_map;       // offsets and lengths of format 0.0, in their order
 };
 
 // invalid_argument when a record is malformed.
@@ -28,4 +28,4 @@ std::uint64_t parse_pax_number(std::string_view key, std::string_view value);
 // Times outside 0 .. 2^63 ns since the epoch are the epoch (registry-and-unpack.md 5.3).
 EntryTime bounded(EntryTime time);
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -37,7 +37,7 @@ std::string read_link(int fd) {
     return target;
 }
 
-}  // namespace
+} // namespace
 
 std::vector<std::string> clean_components(std::string_view path) {
     std::vector<std::string> clean;
@@ -105,6 +105,9 @@ std::optional<Directory> Root::by_kernel(const std::string& path) {
     open_how how{};
     how.flags = static_cast<std::uint64_t>(directory_flags) | O_CLOEXEC;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    // What ".." leads to depends on where links lead.
+    if (path == ".." || path.starts_with("../") || path.find("/..") != std::string::npos)
+        return std::nullopt;
     const std::string clean = join(clean_components(path), "/");
     if (clean.empty())
         return top();
@@ -184,4 +187,4 @@ std::optional<Directory> Root::by_walking(const std::string& path, Observer* obs
     return directory;
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -21,15 +21,17 @@ namespace lade::archive {
 // A directory below the root, open for use with the *at calls.
 struct Directory {
     Fd fd;
-    std::string path;  // without links, relative to the root; "" is the root itself
+    std::string path; // without links, relative to the root; "" is the root itself
     bool set_gid = false;
 
-    std::string child(std::string_view name) const { return path.empty() ? std::string(name) : path + "/" + std::string(name); }
+    std::string child(std::string_view name) const {
+        return path.empty() ? std::string(name) : path + "/" + std::string(name);
+    }
 };
 
 enum class Resolver {
-    kernel,  // openat2 where the system has it
-    walker,  // the fallback alone
+    kernel, // openat2 where the system has it
+    walker, // the fallback alone
 };
 
 class Root {
@@ -45,8 +47,8 @@ public:
         virtual void made(const Directory& parent, const std::string& name, int fd, bool over_whiteout) = 0;
     };
 
-    // The directory that `path` (no leading slash needed) leads to; missing ones are made, 0755. Valid until the next call.
-    // failed_precondition: something on the way is no directory; too many links: invalid_argument.
+    // The directory that `path` (no leading slash needed) leads to; missing ones are made, 0755. Valid until the next
+    // call. failed_precondition: something on the way is no directory; too many links: invalid_argument.
     const Directory& make(const std::string& path, Observer& observer);
     // As make(), but nullptr when one is missing.
     const Directory* find(const std::string& path);
@@ -57,8 +59,8 @@ public:
 private:
     struct Step {
         std::string name;
-        Fd fd;  // empty: does not exist
-        bool whiteout = false;  // what an overlay layer says in place of "does not exist"
+        Fd fd;                 // empty: does not exist
+        bool whiteout = false; // what an overlay layer says in place of "does not exist"
     };
 
     const Directory* resolve(const std::string& path, Observer* observer);
@@ -69,11 +71,11 @@ private:
 
     int fd_;
     Resolver resolver_;
-    std::list<std::pair<std::string, Directory>> recent_;  // the last one used in front
+    std::list<std::pair<std::string, Directory>> recent_; // the last one used in front
     std::unordered_map<std::string, std::list<std::pair<std::string, Directory>>::iterator> index_;
 };
 
 // The components of a path after lexical cleaning: no "", ".", or ".." (which cannot leave the top).
 std::vector<std::string> clean_components(std::string_view path);
 
-}  // namespace lade::archive
+} // namespace lade::archive

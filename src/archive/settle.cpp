@@ -20,8 +20,8 @@ namespace lade::archive {
 namespace {
 
 struct Found {
-    Fd directory;        // empty: something else is there, or nothing
-    bool other = false;  // a file or a link
+    Fd directory;       // empty: something else is there, or nothing
+    bool other = false; // a file or a link
 };
 
 bool is_opaque(int fd) {
@@ -62,7 +62,8 @@ void copy_xattrs(int from, int to) {
         if (name.empty() || name.starts_with("trusted.overlay."))
             continue;
         const ssize_t length = ::fgetxattr(from, name.c_str(), value.data(), value.size());
-        if (length >= 0 && ::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0 && errno != ENOTSUP)
+        if (length >= 0 && ::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0 &&
+            errno != ENOTSUP)
             throw_errno(errno, "set xattr ", printable(name));
     }
 }
@@ -85,7 +86,7 @@ bool hidden_by(int upper, std::vector<std::string> parts) {
     return last;
 }
 
-}  // namespace
+} // namespace
 
 bool settle(int upper, const std::vector<std::string>& implied, const std::vector<int>& lowers) {
     for (const std::string& path : implied) {
@@ -109,4 +110,4 @@ bool settle(int upper, const std::vector<std::string>& implied, const std::vecto
     return true;
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t buffer_size = std::size_t{256} * 1024;
 constexpr std::uint64_t max_extension = std::uint64_t{1024} * 1024;
-constexpr std::uint64_t max_id = 4'294'967'294;  // the largest that is not "leave it as it is" to chown
+constexpr std::uint64_t max_id = 4'294'967'294; // the largest that is not "leave it as it is" to chown
 constexpr std::uint64_t max_device = 4'294'967'295;
 constexpr std::string_view xattr_key = "SCHILY.xattr.";
 
@@ -60,7 +60,7 @@ bool before(const EntryTime& a, const EntryTime& b) {
     return a.seconds < b.seconds || (a.seconds == b.seconds && a.nanoseconds < b.nanoseconds);
 }
 
-}  // namespace
+} // namespace
 
 struct TarReader::Pending {
     PaxRecords pax;
@@ -148,7 +148,8 @@ void TarReader::drain() {
 std::string TarReader::read_extension(const TarHeader& header) {
     const std::int64_t size = header.size();
     if (size < 0 || static_cast<std::uint64_t>(size) > max_extension)
-        throw Error(ErrorKind::invalid_argument, "tar: extended header of ", size, " bytes, at most ", max_extension, " are allowed");
+        throw Error(ErrorKind::invalid_argument, "tar: extended header of ", size, " bytes, at most ", max_extension,
+                    " are allowed");
     stored_ = static_cast<std::uint64_t>(size);
     padding_ = padding_of(stored_);
     extents_ = {{.offset = 0, .length = stored_}};
@@ -252,4 +253,4 @@ Entry TarReader::read_entry(const TarHeader& header, const Pending& pending) {
     return entry;
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -20,21 +20,21 @@ enum class EntryType { file, hard_link, symlink, char_device, block_device, dire
 
 struct EntryTime {
     std::int64_t seconds = 0;
-    std::int64_t nanoseconds = 0;  // 0 to 999,999,999
+    std::int64_t nanoseconds = 0; // 0 to 999,999,999
 };
 
 struct Entry {
     EntryType type = EntryType::file;
     std::string name;
     std::string link;
-    mode_t mode = 0;  // permission and set-id bits only
+    mode_t mode = 0; // permission and set-id bits only
     uid_t uid = 0;
     gid_t gid = 0;
     std::uint32_t major = 0;
     std::uint32_t minor = 0;
-    std::uint64_t size = 0;  // of the file, holes included
+    std::uint64_t size = 0; // of the file, holes included
     EntryTime mtime;
-    EntryTime atime;  // not before mtime
+    EntryTime atime; // not before mtime
     std::map<std::string, std::string> xattrs;
 };
 
@@ -65,7 +65,7 @@ public:
     std::uint64_t bytes() const noexcept { return bytes_; }
 
 private:
-    struct Pending;  // what extended headers say about the entry that follows them
+    struct Pending; // what extended headers say about the entry that follows them
 
     bool fill();
     std::optional<std::span<const std::byte>> find_block();
@@ -87,12 +87,12 @@ private:
     bool at_end_ = false;
     std::uint64_t bytes_ = 0;
 
-    std::uint64_t stored_ = 0;   // bytes of the entry's data still in the stream
-    std::uint64_t padding_ = 0;  // behind them
+    std::uint64_t stored_ = 0;  // bytes of the entry's data still in the stream
+    std::uint64_t padding_ = 0; // behind them
     std::vector<Extent> extents_;
     std::size_t extent_ = 0;
     std::uint64_t extent_done_ = 0;
     std::uint64_t position_ = 0;
 };
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -20,7 +20,7 @@ std::string_view trim_field(std::string_view field) {
     return field.substr(first, field.find_last_not_of(std::string_view(" \0", 2)) - first + 1);
 }
 
-}  // namespace
+} // namespace
 
 bool TarHeader::is_zero(std::span<const std::byte> block) {
     return std::ranges::all_of(block, [](std::byte b) { return b == std::byte{0}; });
@@ -99,4 +99,4 @@ std::int64_t TarHeader::number(std::size_t at, std::size_t size, std::string_vie
     return value;
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

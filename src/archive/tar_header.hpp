@@ -52,4 +52,4 @@ private:
     std::string block_;
 };
 
-}  // namespace lade::archive
+} // namespace lade::archive

@@ -28,11 +28,12 @@ std::vector<Extent> pair_up(const std::vector<std::string>& numbers) {
         bad_map("too many pieces");
     std::vector<Extent> extents;
     for (std::size_t i = 0; i < numbers.size(); i += 2)
-        extents.push_back({.offset = parse_pax_number("sparse offset", numbers[i]), .length = parse_pax_number("sparse length", numbers[i + 1])});
+        extents.push_back({.offset = parse_pax_number("sparse offset", numbers[i]),
+                           .length = parse_pax_number("sparse length", numbers[i + 1])});
     return extents;
 }
 
-}  // namespace
+} // namespace
 
 void TarReader::check_extents(const Entry& entry) const {
     std::uint64_t end = 0;
@@ -56,7 +57,8 @@ void TarReader::read_sparse_map(Entry& entry, const PaxRecords& records) {
     const std::string minor = value("GNU.sparse.minor");
     const std::string map = value("GNU.sparse.map");
     const bool stored_map = major == "1" && minor == "0";
-    const bool inline_map = (major == "0" && (minor == "0" || minor == "1")) || (major.empty() && minor.empty() && (!map.empty() || !records.sparse_map.empty()));
+    const bool inline_map = (major == "0" && (minor == "0" || minor == "1")) ||
+                            (major.empty() && minor.empty() && (!map.empty() || !records.sparse_map.empty()));
     if (!stored_map && !inline_map)
         return;
     if (const std::string name = value("GNU.sparse.name"); !name.empty())
@@ -86,7 +88,8 @@ std::vector<Extent> TarReader::read_stored_map() {
         text.append(as_text(get_block("a sparse map")));
         stored_ -= tar_block;
         std::size_t begin = 0;
-        for (std::size_t end = text.find('\n'); end != std::string::npos && numbers.size() < wanted; end = text.find('\n', begin)) {
+        for (std::size_t end = text.find('\n'); end != std::string::npos && numbers.size() < wanted;
+             end = text.find('\n', begin)) {
             numbers.push_back(text.substr(begin, end - begin));
             begin = end + 1;
             if (numbers.size() == 1) {
@@ -117,7 +120,8 @@ void TarReader::read_old_sparse_map(Entry& entry, const TarHeader& header) {
             const std::int64_t length = block.sparse_field(at + pair_size / 2);
             if (offset < 0 || length < 0 || extents_.size() == max_extents)
                 bad_map("negative, or too many pieces");
-            extents_.push_back({.offset = static_cast<std::uint64_t>(offset), .length = static_cast<std::uint64_t>(length)});
+            extents_.push_back(
+                {.offset = static_cast<std::uint64_t>(offset), .length = static_cast<std::uint64_t>(length)});
         }
     };
     const std::int64_t size = header.sparse_field(header_size);
@@ -133,4 +137,4 @@ void TarReader::read_old_sparse_map(Entry& entry, const TarHeader& header) {
     check_extents(entry);
 }
 
-}  // namespace lade::archive
+} // namespace lade::archive

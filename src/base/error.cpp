@@ -107,4 +107,4 @@ std::string errno_text(int code) {
     return std::generic_category().message(code);
 }
 
-}  // namespace lade
+} // namespace lade

@@ -18,12 +18,12 @@ enum class ErrorKind {
     not_found,
     already_exists,
     failed_precondition,
-    unavailable,  // a retry may help
+    unavailable, // a retry may help
     permission_denied,
     unauthenticated,
-    data_loss,  // a digest or the store does not hold
+    data_loss, // a digest or the store does not hold
     resource_exhausted,
-    cancelled,  // by a signal or because a sibling task failed
+    cancelled, // by a signal or because a sibling task failed
 };
 
 // The exit code of design.md section 5. `cancelled` has none of its own (main dies by the signal) and gives 1.
@@ -72,7 +72,8 @@ decltype(auto) doing(const Context& context, Work&& work) {
 }
 
 // The door for errno: ENOENT is not_found, EEXIST already_exists, EACCES/EPERM/EROFS permission_denied,
-// ENOSPC/EDQUOT/EMFILE/ENFILE/ENOMEM/EFBIG resource_exhausted, EBUSY/EAGAIN unavailable, EIO data_loss, the rest internal.
+// ENOSPC/EDQUOT/EMFILE/ENFILE/ENOMEM/EFBIG resource_exhausted, EBUSY/EAGAIN unavailable, EIO data_loss, the rest
+// internal.
 ErrorKind kind_of_errno(int code) noexcept;
 std::string errno_text(int code);
 
@@ -82,4 +83,4 @@ template <typename... Parts>
     throw Error(kind_of_errno(code), parts..., ": ", errno_text(code));
 }
 
-}  // namespace lade
+} // namespace lade

@@ -21,7 +21,7 @@ int open_retrying(int dir, const std::string& path, int flags, mode_t mode) {
     return fd;
 }
 
-}  // namespace
+} // namespace
 
 Fd& Fd::operator=(Fd&& other) noexcept {
     if (this != &other) {
@@ -101,4 +101,4 @@ std::string read_text(int fd, std::size_t limit, std::string_view what) {
     }
 }
 
-}  // namespace lade
+} // namespace lade

@@ -49,7 +49,7 @@ void each_entry(Fd fd, const std::string& name, Visit visit) {
 
 constexpr auto lock_poll = std::chrono::milliseconds(20);
 
-}  // namespace
+} // namespace
 
 void make_directory(int dir, const std::string& name, mode_t mode) {
     if (::mkdirat(dir, name.c_str(), mode) != 0 && errno != EEXIST)
@@ -170,11 +170,12 @@ DiskUsage disk_usage(int dir, const std::string& name) {
         if (S_ISDIR(st.st_mode)) {
             auto fd = find_at(parent, child, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
             if (fd)
-                each_entry(std::move(*fd), child, [&](int at, const std::string& grandchild) { self(self, at, grandchild); });
+                each_entry(std::move(*fd), child,
+                           [&](int at, const std::string& grandchild) { self(self, at, grandchild); });
         }
     };
     visit(visit, dir, name);
     return usage;
 }
 
-}  // namespace lade
+} // namespace lade

@@ -72,4 +72,4 @@ struct DiskUsage {
 };
 DiskUsage disk_usage(int dir, const std::string& name);
 
-}  // namespace lade
+} // namespace lade

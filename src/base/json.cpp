@@ -2,6 +2,7 @@
 #include "base/json.hpp"
 
 #include <nlohmann/json.hpp>
+
 #include <set>
 #include <vector>
 
@@ -25,7 +26,7 @@ const Json* find_member(const Json& object, std::string_view key) {
     throw Error(ErrorKind::invalid_argument, "\"", key, "\" is not ", wanted);
 }
 
-}  // namespace
+} // namespace
 
 Json parse_json(std::string_view text, std::string_view what) {
     std::vector<std::set<std::string>> keys;
@@ -37,7 +38,8 @@ Json parse_json(std::string_view text, std::string_view what) {
         else if (event == Json::parse_event_t::object_end)
             keys.pop_back();
         else if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
-            throw Error(ErrorKind::invalid_argument, what, ": duplicate key \"", printable(value.get<std::string>()), "\"");
+            throw Error(ErrorKind::invalid_argument, what, ": duplicate key \"", printable(value.get<std::string>()),
+                        "\"");
         return true;
     };
     try {
@@ -90,4 +92,4 @@ std::string dump_json(const Json& value, int indent) {
     return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-}  // namespace lade
+} // namespace lade

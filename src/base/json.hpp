@@ -3,8 +3,9 @@
 // key case matters. Getters name the member they could not use. Writing is plain nlohmann::json.
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,4 +28,4 @@ std::string get_string(const Json& object, std::string_view key);
 // Compact, or indented by `indent` spaces; bytes that are no UTF-8 are replaced, never thrown on.
 std::string dump_json(const Json& value, int indent = -1);
 
-}  // namespace lade
+} // namespace lade

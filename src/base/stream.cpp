@@ -39,4 +39,4 @@ std::uint64_t copy(Source& from, Sink& to) {
     return total;
 }
 
-}  // namespace lade
+} // namespace lade

@@ -64,4 +64,4 @@ private:
 // Moves everything; returns the byte count.
 std::uint64_t copy(Source& from, Sink& to);
 
-}  // namespace lade
+} // namespace lade

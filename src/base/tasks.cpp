@@ -99,7 +99,7 @@ sigset_t watched_signals() {
     return set;
 }
 
-}  // namespace
+} // namespace
 
 SignalWatcher::SignalWatcher() : wake_(::eventfd(0, EFD_CLOEXEC)) {
     const sigset_t set = watched_signals();
@@ -134,4 +134,4 @@ SignalWatcher::~SignalWatcher() {
     ::close(wake_);
 }
 
-}  // namespace lade
+} // namespace lade

@@ -110,4 +110,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace lade
+} // namespace lade

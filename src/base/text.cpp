@@ -51,9 +51,8 @@ std::size_t utf8_length(std::string_view text) {
 
 // C1 controls and the characters that reorder what a terminal shows.
 bool deceptive(std::string_view sequence) {
-    static constexpr std::array<std::string_view, 12> bidi{
-        "\u061c", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c",
-        "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"};
+    static constexpr std::array<std::string_view, 12> bidi{"\u061c", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c",
+                                                           "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"};
     if (sequence.size() == 2 && static_cast<unsigned char>(sequence[0]) == 0xc2 &&
         static_cast<unsigned char>(sequence[1]) < 0xa0)
         return true;
@@ -63,7 +62,7 @@ bool deceptive(std::string_view sequence) {
     return false;
 }
 
-}  // namespace
+} // namespace
 
 Time now() {
     return std::chrono::time_point_cast<nanoseconds>(std::chrono::system_clock::now());
@@ -75,10 +74,10 @@ std::string rfc3339(Time time) {
     const std::chrono::year_month_day date(days);
     const std::chrono::hh_mm_ss clock(seconds - days);
     std::array<char, 64> text{};
-    int size = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02ld:%02ld:%02ld", static_cast<int>(date.year()),
-                             static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                             static_cast<long>(clock.hours().count()), static_cast<long>(clock.minutes().count()),
-                             static_cast<long>(clock.seconds().count()));
+    int size = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02ld:%02ld:%02ld",
+                             static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                             static_cast<unsigned>(date.day()), static_cast<long>(clock.hours().count()),
+                             static_cast<long>(clock.minutes().count()), static_cast<long>(clock.seconds().count()));
     std::string out(text.data(), static_cast<std::size_t>(size));
     if (const auto fraction = (time - seconds).count(); fraction != 0) {
         size = std::snprintf(text.data(), text.size(), ".%09ld", static_cast<long>(fraction));
@@ -223,7 +222,8 @@ std::string printable(std::string_view bytes) {
         if (length == 0 || lead < 0x20 || lead == 0x7f || deceptive(sequence)) {
             for (const char c : sequence) {
                 std::array<char, 8> text{};
-                const int size = std::snprintf(text.data(), text.size(), "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+                const int size = std::snprintf(text.data(), text.size(), "\\x%02x",
+                                               static_cast<unsigned>(static_cast<unsigned char>(c)));
                 out.append(text.data(), static_cast<std::size_t>(size));
             }
         } else {
@@ -299,4 +299,4 @@ std::string random_text(std::size_t count) {
     return out;
 }
 
-}  // namespace lade
+} // namespace lade

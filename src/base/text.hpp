@@ -45,4 +45,4 @@ std::string hex(const unsigned char* bytes, std::size_t count);
 // `count` characters of [a-z0-9] from the kernel's random source.
 std::string random_text(std::size_t count);
 
-}  // namespace lade
+} // namespace lade

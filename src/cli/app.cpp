@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/app.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -66,14 +67,26 @@ void add_version(CLI::App& app, Context& context) {
     });
 }
 
-const CLI::App& innermost(const CLI::App& app) {
-    const auto chosen = app.get_subcommands();
-    return chosen.empty() ? app : innermost(*chosen.front());
+// The chosen command and the words that lead to it.
+struct Chosen {
+    const CLI::App* command;
+    std::string path; // of the groups above, "" for the program itself
+
+    std::string help() const { return command->help(path); }
+    std::string name() const { return path.empty() ? command->get_name() : path + " " + command->get_name(); }
+};
+
+Chosen chosen_in(const CLI::App& app) {
+    Chosen chosen{.command = &app, .path = ""};
+    for (auto below = app.get_subcommands(); !below.empty(); below = chosen.command->get_subcommands())
+        chosen = {.command = below.front(), .path = chosen.name()};
+    return chosen;
 }
 
-}  // namespace
+} // namespace
 
-CLI::App& add_command(CLI::App& group, const std::string& name, const std::string& about, const std::vector<std::string>& aliases) {
+CLI::App& add_command(CLI::App& group, const std::string& name, const std::string& about,
+                      const std::vector<std::string>& aliases) {
     CLI::App* command = group.add_subcommand(name, about);
     for (const std::string& alias : aliases)
         command->alias(alias);
@@ -81,13 +94,15 @@ CLI::App& add_command(CLI::App& group, const std::string& name, const std::strin
     return *command;
 }
 
-CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about, const std::vector<std::string>& aliases) {
+CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about,
+                    const std::vector<std::string>& aliases) {
     CLI::App& group = add_command(app, name, about, aliases);
     group.require_subcommand(0, 1);
     return group;
 }
 
-CLI::Option* add_list(CLI::App& command, const std::string& flags, std::vector<std::string>& into, const std::string& about) {
+CLI::Option* add_list(CLI::App& command, const std::string& flags, std::vector<std::string>& into,
+                      const std::string& about) {
     return command.add_option(flags, into, about)->allow_extra_args(false);
 }
 
@@ -127,26 +142,19 @@ int run(int argc, char** argv, std::stop_token stop) {
         app.parse(argc, argv);
     } catch (const CLI::Success&) {
         // Help or version was asked for, at whatever level.
-        std::string text;
-        if (const CLI::App& chosen = innermost(app); app.count("--version") > 0)
-            text = "lade " LADE_VERSION "\n";
-        else
-            text = chosen.help(&chosen == &app ? "" : "lade");
-        print(text);
+        print(app.count("--version") > 0 ? "lade " LADE_VERSION "\n" : chosen_in(app).help());
         return 0;
     } catch (const CLI::ParseError& error) {
         std::string text = error.what();
         std::ranges::replace(text, '\n', ' ');
-        throw Error(ErrorKind::invalid_argument, printable(trim(text)), " (see lade ",
-                    &innermost(app) == &app ? "" : innermost(app).get_name() + " ", "--help)");
+        throw Error(ErrorKind::invalid_argument, printable(trim(text)), " (see ", chosen_in(app).name(), " --help)");
     }
     if (!context.command) {
-        const CLI::App& chosen = innermost(app);
-        print(chosen.help(&chosen == &app ? "" : "lade"));
+        print(chosen_in(app).help());
         return 0;
     }
     context.command();
     return 0;
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

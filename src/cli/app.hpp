@@ -10,4 +10,4 @@ namespace lade::cli {
 // the command leave as Error.
 int run(int argc, char** argv, std::stop_token stop);
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+
 #include <string>
 #include <vector>
 
@@ -18,13 +19,15 @@ void add_namespaces(CLI::App& app, Context& context);
 void add_gc(CLI::App& app, Context& context);
 
 // A group of commands; without a subcommand it prints its help.
-CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about, const std::vector<std::string>& aliases = {});
+CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about,
+                    const std::vector<std::string>& aliases = {});
 // A command of a group. Flags of the program may stand anywhere, hence the fall-through.
 CLI::App& add_command(CLI::App& group, const std::string& name, const std::string& about,
                       const std::vector<std::string>& aliases = {});
 
 // A repeatable option that takes one value each time, so that it never eats the arguments behind it.
-CLI::Option* add_list(CLI::App& command, const std::string& flags, std::vector<std::string>& into, const std::string& about);
+CLI::Option* add_list(CLI::App& command, const std::string& flags, std::vector<std::string>& into,
+                      const std::string& about);
 
 void add_json(CLI::App& command, Context& context);
 void add_quiet(CLI::App& command, Context& context, const std::string& about);
@@ -32,4 +35,4 @@ void add_quiet(CLI::App& command, Context& context, const std::string& about);
 // What a deleting command does at its end: `no_gc` leaves it to a later command.
 void collect_after(Context& context, bool no_gc);
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
@@ -64,7 +64,7 @@ void active(Context& context) {
     print(table.text());
 }
 
-}  // namespace
+} // namespace
 
 void add_content(CLI::App& app, Context& context) {
     CLI::App& group = add_group(app, "content", "look at and remove blobs");
@@ -111,4 +111,4 @@ void add_content(CLI::App& app, Context& context) {
     });
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

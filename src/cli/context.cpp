@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/context.hpp"
 
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include <exception>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
@@ -80,4 +80,4 @@ void complain(std::string_view text) {
     static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

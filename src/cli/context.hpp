@@ -54,4 +54,4 @@ void for_each_item(const std::vector<std::string>& items, const std::function<vo
 // One line on stderr: "lade: <text>".
 void complain(std::string_view text);
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <memory>
+#include "store/gc.hpp"
+
 #include <nlohmann/json.hpp>
+
+#include <memory>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
-#include "store/gc.hpp"
 
 namespace lade::cli {
 
@@ -47,7 +49,7 @@ void collect(Context& context, bool dry_run) {
     complain(cat(dry_run ? "would free " : "freed ", kib_size(collected.bytes)));
 }
 
-}  // namespace
+} // namespace
 
 void collect_after(Context& context, bool no_gc) {
     if (!no_gc)
@@ -62,4 +64,4 @@ void add_gc(CLI::App& app, Context& context) {
     command.callback([&context, dry_run] { context.command = [&context, dry_run] { collect(context, *dry_run); }; });
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "store/images.hpp"
+
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.hpp"
@@ -14,7 +16,6 @@
 #include "cli/registry_flags.hpp"
 #include "cli/table.hpp"
 #include "store/blobs.hpp"
-#include "store/images.hpp"
 #include "store/namespaces.hpp"
 #include "transfer/image_summary.hpp"
 #include "transfer/pull.hpp"
@@ -92,7 +93,8 @@ std::optional<std::string> unpack_target(Context& context, const PullFlags& flag
     if (!reason)
         return snapshotter;
     if (chosen)
-        throw Error(ErrorKind::permission_denied, "snapshotter ", snapshotter, ": ", *reason, "; use images unpack --to DIR");
+        throw Error(ErrorKind::permission_denied, "snapshotter ", snapshotter, ": ", *reason,
+                    "; use images unpack --to DIR");
     complain(cat("warning: not unpacked: ", *reason, "; use lade images unpack --to DIR"));
     return std::nullopt;
 }
@@ -139,8 +141,10 @@ void add_pull(CLI::App& group, Context& context) {
     auto flags = std::make_shared<PullFlags>();
     command.add_option("ref", flags->reference, "the image: alpine, user/app:1, host:5000/app@sha256:...")->required();
     CLI::Option* platform = add_list(command, "--platform", flags->platforms, "pull for this platform (repeatable)");
-    command.add_flag("--all-platforms", flags->all_platforms, "pull all platforms, without unpacking")->excludes(platform);
-    command.add_option("--snapshotter", flags->snapshotter, "unpack with this snapshotter")->envname("CONTAINERD_SNAPSHOTTER");
+    command.add_flag("--all-platforms", flags->all_platforms, "pull all platforms, without unpacking")
+        ->excludes(platform);
+    command.add_option("--snapshotter", flags->snapshotter, "unpack with this snapshotter")
+        ->envname("CONTAINERD_SNAPSHOTTER");
     command.add_flag("--no-unpack", flags->no_unpack, "fetch only");
     command.add_flag("--print-chainid", flags->print_chain_id, "print the chain ID of what was unpacked");
     add_list(command, "--label", flags->labels, "set a label of the image (repeatable)");
@@ -148,7 +152,8 @@ void add_pull(CLI::App& group, Context& context) {
         ->check(CLI::Range(1, 64))
         ->capture_default_str();
     command.add_option("--progress", flags->progress, "auto, tty, plain, json or none")->capture_default_str();
-    command.add_flag("--local,--sync-fs,--skip-metadata", flags->ignored, "accepted for ctr; always so here")->group("");
+    command.add_flag("--local,--sync-fs,--skip-metadata", flags->ignored, "accepted for ctr; always so here")
+        ->group("");
     add_quiet(command, context, "no progress; print the image's name only");
     add_json(command, context);
     flags->registry.add(command);
@@ -169,20 +174,24 @@ struct UnpackFlags {
 void unpack(Context& context, const UnpackFlags& flags) {
     const std::string name = get_image(context, flags.name).name;
     const ProgressMode mode = context.quiet ? ProgressMode::none : parse_progress_mode(flags.progress);
-    transfer::UnpackOptions options{.name_space = context.name_space,
-                                    .platform = flags.platform.empty() ? oci::host_platform() : oci::parse_platform(flags.platform),
-                                    .snapshotter = flags.snapshotter.empty() ? default_snapshotter(context) : flags.snapshotter,
-                                    .directory = flags.directory};
+    transfer::UnpackOptions options{
+        .name_space = context.name_space,
+        .platform = flags.platform.empty() ? oci::host_platform() : oci::parse_platform(flags.platform),
+        .snapshotter = flags.snapshotter.empty() ? default_snapshotter(context) : flags.snapshotter,
+        .directory = flags.directory};
     if (options.directory.empty()) {
         context.store().open_snapshotter(options.snapshotter);
         if (const auto reason = snapshot::unusable(options.snapshotter))
-            throw Error(ErrorKind::permission_denied, "snapshotter ", options.snapshotter, ": ", *reason, "; use images unpack --to DIR");
+            throw Error(ErrorKind::permission_denied, "snapshotter ", options.snapshotter, ": ", *reason,
+                        "; use images unpack --to DIR");
     }
     transfer::Progress progress;
-    const oci::ChainId chain_id = doing([&] { return cat("unpack ", name); }, [&] {
-        const ProgressDisplay display(progress, mode);
-        return transfer::unpack(context.store(), name, options, progress, context.stop());
-    });
+    const oci::ChainId chain_id =
+        doing([&] { return cat("unpack ", name); },
+              [&] {
+                  const ProgressDisplay display(progress, mode);
+                  return transfer::unpack(context.store(), name, options, progress, context.stop());
+              });
     if (context.json)
         print_json({{"name", name}, {"chain_id", chain_id.string()}});
     else if (flags.print_chain_id)
@@ -195,7 +204,8 @@ void add_unpack(CLI::App& group, Context& context) {
     command.add_option("ref", flags->name, "the image")->required();
     CLI::Option* snapshotter = command.add_option("--snapshotter", flags->snapshotter, "unpack with this snapshotter");
     snapshotter->envname("CONTAINERD_SNAPSHOTTER");
-    command.add_option("--to", flags->directory, "unpack the flat root file system into this directory instead")->type_name("DIR");
+    command.add_option("--to", flags->directory, "unpack the flat root file system into this directory instead")
+        ->type_name("DIR");
     command.add_option("--platform", flags->platform, "the platform to unpack");
     command.add_option("--progress", flags->progress, "auto, tty, plain, json or none")->capture_default_str();
     command.add_flag("--print-chainid", flags->print_chain_id, "print the chain ID");
@@ -269,7 +279,8 @@ public:
     explicit Tree(store::Blobs& blobs) : blobs_(blobs) {}
 
     std::string text(const store::Image& image) {
-        out_ = cat(printable(image.name), "\n│    Created: ", rfc3339(image.created), "\n│    Updated: ", rfc3339(image.updated), "\n");
+        out_ = cat(printable(image.name), "\n│    Created: ", rfc3339(image.created),
+                   "\n│    Updated: ", rfc3339(image.updated), "\n");
         for (const auto& [key, value] : image.labels)
             out_ += cat("│    Label \"", printable(key), "\": \"", printable(value), "\"\n");
         add(image.target, "", true);
@@ -294,7 +305,8 @@ public:
 
 private:
     void add(const oci::Descriptor& descriptor, const std::string& indent, bool last) {
-        out_ += cat(indent, last ? "└── " : "├── ", printable(descriptor.media_type), " @", descriptor.digest, " (", descriptor.size, " bytes)\n");
+        out_ += cat(indent, last ? "└── " : "├── ", printable(descriptor.media_type), " @", descriptor.digest, " (",
+                    descriptor.size, " bytes)\n");
         const std::string below = cat(indent, last ? "    " : "│   ");
         if (descriptor.platform)
             out_ += cat(below, " Platform: ", printable(to_string(*descriptor.platform)), "\n");
@@ -332,7 +344,7 @@ void add_inspect(CLI::App& group, Context& context) {
     });
 }
 
-}  // namespace
+} // namespace
 
 void add_images(CLI::App& app, Context& context) {
     CLI::App& group = add_group(app, "images", "pull, unpack, list and remove images", {"image", "i"});
@@ -343,4 +355,4 @@ void add_images(CLI::App& app, Context& context) {
     add_inspect(group, context);
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

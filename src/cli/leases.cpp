@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <memory>
+#include "store/leases.hpp"
+
 #include <nlohmann/json.hpp>
+
+#include <memory>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
-#include "store/leases.hpp"
 #include "store/namespaces.hpp"
 
 namespace lade::cli {
@@ -24,7 +26,8 @@ void list(Context& context) {
     if (context.json) {
         Json array = Json::array();
         for (const store::Lease& lease : all)
-            array.push_back({{"id", lease.id}, {"created", rfc3339(lease.created)}, {"labels", labels_json(lease.labels)}});
+            array.push_back(
+                {{"id", lease.id}, {"created", rfc3339(lease.created)}, {"labels", labels_json(lease.labels)}});
         print_json(array);
         return;
     }
@@ -42,7 +45,8 @@ void list(Context& context) {
 void create(Context& context, const CreateFlags& flags) {
     const auto expires = parse_duration(flags.expires);
     if (!expires)
-        throw Error(ErrorKind::invalid_argument, "--expires ", printable(flags.expires), ": not a duration such as 24h or 90m");
+        throw Error(ErrorKind::invalid_argument, "--expires ", printable(flags.expires),
+                    ": not a duration such as 24h or 90m");
     store::Lease lease{.id = flags.id.empty() ? store::generate_lease_id() : flags.id,
                        .owner_lock = std::nullopt,
                        .labels = parse_labels(flags.labels),
@@ -53,7 +57,7 @@ void create(Context& context, const CreateFlags& flags) {
     print(lease.id + "\n");
 }
 
-}  // namespace
+} // namespace
 
 void add_leases(CLI::App& app, Context& context) {
     CLI::App& group = add_group(app, "leases", "keep things from garbage collection for a while", {"lease"});
@@ -93,4 +97,4 @@ void add_leases(CLI::App& app, Context& context) {
     });
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <memory>
+#include "store/namespaces.hpp"
+
 #include <nlohmann/json.hpp>
+
+#include <memory>
 
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
-#include "store/namespaces.hpp"
 
 namespace lade::cli {
 
@@ -38,7 +40,7 @@ struct Flags {
     bool cgroup = false;
 };
 
-}  // namespace
+} // namespace
 
 void add_namespaces(CLI::App& app, Context& context) {
     CLI::App& group = add_group(app, "namespaces", "keep images of several users apart", {"namespace", "ns"});
@@ -53,14 +55,18 @@ void add_namespaces(CLI::App& app, Context& context) {
     create.add_option("name", flags->name, "its name")->required();
     create.add_option("label", flags->labels, "labels, key=value");
     create.callback([&context, flags] {
-        context.command = [&context, flags] { store::Namespaces(context.store()).create(flags->name, parse_labels(flags->labels)); };
+        context.command = [&context, flags] {
+            store::Namespaces(context.store()).create(flags->name, parse_labels(flags->labels));
+        };
     });
 
     CLI::App& label = add_command(group, "label", "set labels; key= removes one");
     label.add_option("name", flags->name, "the namespace; made when there is none")->required();
     label.add_option("label", flags->labels, "labels, key=value");
     label.callback([&context, flags] {
-        context.command = [&context, flags] { store::Namespaces(context.store()).label(flags->name, parse_labels(flags->labels)); };
+        context.command = [&context, flags] {
+            store::Namespaces(context.store()).label(flags->name, parse_labels(flags->labels));
+        };
     });
 
     CLI::App& rm = add_command(group, "rm", "remove empty namespaces", {"remove"});
@@ -78,4 +84,4 @@ void add_namespaces(CLI::App& app, Context& context) {
     });
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/progress_display.hpp"
 
+#include <nlohmann/json.hpp>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -8,7 +9,6 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -71,8 +71,8 @@ std::string total_line(const ProgressView& view) {
     std::array<char, 32> elapsed{};
     std::snprintf(elapsed.data(), elapsed.size(), "%.1fs", view.elapsed.count());
     const std::string left = time_left(view, rate);
-    return cat(elapsed.data(), "  ", kib_size(view.offset), " / ", kib_size(view.total), "  ", kib_size(static_cast<std::uint64_t>(rate)),
-               "/s", left.empty() ? "" : cat("  ", left, " left"));
+    return cat(elapsed.data(), "  ", kib_size(view.offset), " / ", kib_size(view.total), "  ",
+               kib_size(static_cast<std::uint64_t>(rate)), "/s", left.empty() ? "" : cat("  ", left, " left"));
 }
 
 std::string item_line(const ProgressView::Line& line, std::size_t width) {
@@ -81,7 +81,8 @@ std::string item_line(const ProgressView::Line& line, std::size_t width) {
     constexpr std::size_t wide = 70;
     if (line.kind == "reference")
         return shorten(cat(line.name, "  ", to_string(line.stage)), width);
-    std::string text = cat(pad(line.kind, 9), pad(short_name(line), 13), pad(std::string(to_string(line.stage)), stage_width));
+    std::string text =
+        cat(pad(line.kind, 9), pad(short_name(line), 13), pad(std::string(to_string(line.stage)), stage_width));
     const double part = line.total == 0 ? 0 : static_cast<double>(line.offset) / static_cast<double>(line.total);
     const bool running = line.stage == Stage::downloading || line.stage == Stage::extracting;
     if (width >= wide)
@@ -92,7 +93,7 @@ std::string item_line(const ProgressView::Line& line, std::size_t width) {
     return shorten(text, width);
 }
 
-}  // namespace
+} // namespace
 
 ProgressMode parse_progress_mode(std::string_view word) {
     if (word == "tty")
@@ -104,7 +105,8 @@ ProgressMode parse_progress_mode(std::string_view word) {
     if (word == "none")
         return ProgressMode::none;
     if (word != "auto")
-        throw Error(ErrorKind::invalid_argument, "--progress ", printable(word), ": one of auto, tty, plain, json, none is needed");
+        throw Error(ErrorKind::invalid_argument, "--progress ", printable(word),
+                    ": one of auto, tty, plain, json, none is needed");
     const char* ci = std::getenv("CI");
     const char* term = std::getenv("TERM");
     const bool dumb = term == nullptr || std::string_view(term) == "dumb";
@@ -116,8 +118,11 @@ ProgressView look(const transfer::Progress& progress, std::chrono::duration<doub
     ProgressView view;
     view.elapsed = elapsed;
     for (const transfer::Item* item : progress.items()) {
-        ProgressView::Line line{
-            .kind = item->kind(), .name = item->name(), .stage = item->stage(), .offset = item->offset(), .total = item->total()};
+        ProgressView::Line line{.kind = item->kind(),
+                                .name = item->name(),
+                                .stage = item->stage(),
+                                .offset = item->offset(),
+                                .total = item->total()};
         if (line.kind != "reference" && line.kind != "unpack") {
             // What is there needs no download and takes no part in the sums.
             if (line.stage != Stage::exists) {
@@ -162,7 +167,8 @@ void write_summary(std::string_view what, const ProgressView& view) {
     say(cat(what, "  ", kib_size(view.fetched), " in ", seconds.data(), '\n'));
 }
 
-ProgressDisplay::ProgressDisplay(const transfer::Progress& progress, ProgressMode mode) : progress_(progress), mode_(mode) {
+ProgressDisplay::ProgressDisplay(const transfer::Progress& progress, ProgressMode mode)
+    : progress_(progress), mode_(mode) {
     if (mode_ != ProgressMode::none)
         thread_ = std::thread([this] { run(); });
 }
@@ -217,8 +223,14 @@ void ProgressDisplay::redraw(const ProgressView& view) {
 void ProgressDisplay::tell(const ProgressView& view, bool last) {
     const auto step = [&](const ProgressView::Line& line) {
         if (mode_ == ProgressMode::json)
-            return dump_json({{"event", "step"}, {"kind", line.kind}, {"name", line.name}, {"stage", to_string(line.stage)}, {"bytes", line.total}}) + "\n";
-        return cat(line.kind, ' ', line.name, ' ', to_string(line.stage), line.total > 0 ? cat(' ', kib_size(line.total)) : "", '\n');
+            return dump_json({{"event", "step"},
+                              {"kind", line.kind},
+                              {"name", line.name},
+                              {"stage", to_string(line.stage)},
+                              {"bytes", line.total}}) +
+                   "\n";
+        return cat(line.kind, ' ', line.name, ' ', to_string(line.stage),
+                   line.total > 0 ? cat(' ', kib_size(line.total)) : "", '\n');
     };
     for (const ProgressView::Line& line : view.lines)
         if (is_final(line.stage) && told_.insert(line.kind + line.name).second)
@@ -250,4 +262,4 @@ void ProgressDisplay::show_warnings() {
     }
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -34,9 +34,9 @@ struct ProgressView {
         std::uint64_t total = 0;
     };
     std::vector<Line> lines;
-    std::uint64_t offset = 0;   // of all downloads
-    std::uint64_t total = 0;    // of all downloads
-    std::uint64_t fetched = 0;  // by this run
+    std::uint64_t offset = 0;  // of all downloads
+    std::uint64_t total = 0;   // of all downloads
+    std::uint64_t fetched = 0; // by this run
     std::chrono::duration<double> elapsed{};
 };
 
@@ -69,7 +69,7 @@ private:
     ProgressMode mode_;
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     std::chrono::steady_clock::time_point last_total_ = start_;
-    std::vector<std::size_t> drawn_;  // widths of the lines of the last frame
+    std::vector<std::size_t> drawn_; // widths of the lines of the last frame
     std::set<std::string> told_;
     std::size_t warnings_ = 0;
     std::mutex mutex_;
@@ -78,4 +78,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace lade::cli
+} // namespace lade::cli

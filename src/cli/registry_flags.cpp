@@ -16,7 +16,8 @@ namespace {
 std::string ask_password(const std::string& user) {
     termios before{};
     if (::tcgetattr(STDIN_FILENO, &before) != 0)
-        throw Error(ErrorKind::invalid_argument, "--user ", user, ": a password is needed, as user:password or at a terminal");
+        throw Error(ErrorKind::invalid_argument, "--user ", user,
+                    ": a password is needed, as user:password or at a terminal");
     termios silent = before;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
@@ -28,17 +29,20 @@ std::string ask_password(const std::string& user) {
     return password;
 }
 
-}  // namespace
+} // namespace
 
 void RegistryFlags::add(CLI::App& command) {
     command.add_option("-u,--user", user, "user[:password] for the image's registry")->type_name("USER");
     command.add_flag("--plain-http", plain_http, "speak http to a registry that is not on loopback");
     command.add_flag("-k,--skip-verify", skip_verify, "do not verify the registry's certificate");
-    command.add_option("--retries", retries, "further attempts after a failed request")->check(CLI::Range(0, 100))->capture_default_str();
+    command.add_option("--retries", retries, "further attempts after a failed request")
+        ->check(CLI::Range(0, 100))
+        ->capture_default_str();
 }
 
 registry::Options RegistryFlags::options() const {
-    registry::Options options{.plain_http = plain_http, .skip_verify = skip_verify, .credentials = std::nullopt, .retries = retries};
+    registry::Options options{
+        .plain_http = plain_http, .skip_verify = skip_verify, .credentials = std::nullopt, .retries = retries};
     if (!user.empty()) {
         options.credentials = registry::parse_user(user);
         if (user.find(':') == std::string::npos)
@@ -47,4 +51,4 @@ registry::Options RegistryFlags::options() const {
     return options;
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+
 #include <string>
 
 #include "transfer/pull.hpp"
@@ -20,4 +21,4 @@ struct RegistryFlags {
     registry::Options options() const;
 };
 
-}  // namespace lade::cli
+} // namespace lade::cli

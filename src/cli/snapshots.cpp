@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "store/snapshots.hpp"
+
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
-#include "store/snapshots.hpp"
 
 namespace lade::cli {
 
@@ -113,7 +115,8 @@ void tree(Context& context, const Flags& flags) {
     while (!pending.empty()) {
         const Node node = pending.back();
         pending.pop_back();
-        text += node.level == 0 ? cat(' ', printable(node.key), '\n') : cat(std::string(2 * node.level, ' '), "\\_ ", printable(node.key), '\n');
+        text += node.level == 0 ? cat(' ', printable(node.key), '\n')
+                                : cat(std::string(2 * node.level, ' '), "\\_ ", printable(node.key), '\n');
         push(node.key, node.level + 1, *node.json);
     }
     if (context.json)
@@ -145,7 +148,8 @@ void mounts(Context& context, const Flags& flags) {
     Json array = Json::array();
     std::string text;
     for (const snapshot::Mount& mount : open(context, flags).mounts(flags.key)) {
-        array.push_back({{"type", mount.type}, {"source", mount.source}, {"target", flags.target}, {"options", mount.options}});
+        array.push_back(
+            {{"type", mount.type}, {"source", mount.source}, {"target", flags.target}, {"options", mount.options}});
         text += cat("mount -t ", mount.type, ' ', mount.source, ' ', flags.target, mount.options.empty() ? "" : " -o ",
                     join(mount.options, ","), '\n');
     }
@@ -155,15 +159,17 @@ void mounts(Context& context, const Flags& flags) {
         print(text);
 }
 
-}  // namespace
+} // namespace
 
 void add_snapshots(CLI::App& app, Context& context) {
     CLI::App& group = add_group(app, "snapshots", "look at and remove unpacked layers", {"snapshot"});
     auto flags = std::make_shared<Flags>();
-    group.add_option("--snapshotter", flags->snapshotter, "the snapshotter, overlayfs unless given")->envname("CONTAINERD_SNAPSHOTTER");
+    group.add_option("--snapshotter", flags->snapshotter, "the snapshotter, overlayfs unless given")
+        ->envname("CONTAINERD_SNAPSHOTTER");
     const auto add = [&](CLI::App& command, void (*work)(Context&, const Flags&)) {
         add_json(command, context);
-        command.callback([&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
+        command.callback(
+            [&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
     };
 
     add(add_command(group, "ls", "list snapshots", {"list"}), list);
@@ -178,7 +184,8 @@ void add_snapshots(CLI::App& app, Context& context) {
     usage_command.add_flag("-b", flags->bytes, "sizes in bytes");
     add(usage_command, usage);
 
-    CLI::App& mounts_command = add_command(group, "mounts", "print how to mount an active snapshot or view", {"m", "mount"});
+    CLI::App& mounts_command =
+        add_command(group, "mounts", "print how to mount an active snapshot or view", {"m", "mount"});
     mounts_command.add_option("target", flags->target, "where it is to be mounted")->required();
     mounts_command.add_option("key", flags->key, "the snapshot")->required();
     add(mounts_command, mounts);
@@ -195,4 +202,4 @@ void add_snapshots(CLI::App& app, Context& context) {
     });
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

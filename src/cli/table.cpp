@@ -13,7 +13,7 @@ bool starts_character(char c) {
     return (static_cast<unsigned char>(c) & 0xc0U) != 0x80;
 }
 
-}  // namespace
+} // namespace
 
 std::size_t text_width(std::string_view text) {
     return static_cast<std::size_t>(std::ranges::count_if(text, starts_character));
@@ -56,4 +56,4 @@ std::string Table::text() const {
     return out;
 }
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -24,4 +24,4 @@ std::size_t text_width(std::string_view text);
 // At most `width` characters; a longer text ends in "…" if there is room for it.
 std::string shorten(std::string_view text, std::size_t width);
 
-}  // namespace lade::cli
+} // namespace lade::cli

@@ -21,7 +21,7 @@ std::string path_of(const oci::Digest& digest) {
     return cat("blobs/", digest.algorithm_name(), '/', digest.hex());
 }
 
-}  // namespace
+} // namespace
 
 Blobs::Blobs(Fd content) : content_(std::move(content)) {
     for (const char* name : {"blobs", "blobs/sha256", "blobs/sha512", "ingest"})
@@ -73,4 +73,4 @@ void Blobs::discard(const oci::Digest& digest, int trash, const std::string& nam
         throw_errno(errno, "blob ", digest, ": move to trash");
 }
 
-}  // namespace lade::content
+} // namespace lade::content

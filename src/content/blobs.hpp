@@ -38,4 +38,4 @@ private:
     Fd content_;
 };
 
-}  // namespace lade::content
+} // namespace lade::content

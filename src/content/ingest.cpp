@@ -57,7 +57,7 @@ std::uint64_t file_size(int fd) {
     return static_cast<std::uint64_t>(st.st_size);
 }
 
-}  // namespace
+} // namespace
 
 void Tail::advance(std::uint64_t written) {
     {
@@ -105,7 +105,8 @@ std::size_t Follower::read(std::span<std::byte> into) {
     return n;
 }
 
-Ingest::Ingest(FileLock lock, int parent, std::string name) : lock_(std::move(lock)), parent_(parent), name_(std::move(name)) {}
+Ingest::Ingest(FileLock lock, int parent, std::string name)
+    : lock_(std::move(lock)), parent_(parent), name_(std::move(name)) {}
 
 Ingest::~Ingest() {
     if (!tail_)
@@ -181,7 +182,8 @@ void Ingest::verify(std::uint64_t size, const oci::Digest& digest, bool durable)
         throw Error(ErrorKind::data_loss, digest, ": ", offset_, " bytes received, ", size, " expected");
     const oci::Digest found = hasher_->finish();
     if (found != digest)
-        throw Error(ErrorKind::data_loss, digest, ": the content received has digest ", found, " (", offset_, " bytes)");
+        throw Error(ErrorKind::data_loss, digest, ": the content received has digest ", found, " (", offset_,
+                    " bytes)");
     if (durable)
         sync_file(data_.get(), "ingest");
 }
@@ -215,7 +217,8 @@ std::vector<IngestStatus> list_ingests(const Blobs& blobs) {
         const auto stamp = [&](const std::string& file) {
             return parse_rfc3339(find_text(directory->get(), file, small_file).value_or("")).value_or(Time{});
         };
-        const Time modified = Time(std::chrono::seconds(data.st_mtim.tv_sec) + std::chrono::nanoseconds(data.st_mtim.tv_nsec));
+        const Time modified =
+            Time(std::chrono::seconds(data.st_mtim.tv_sec) + std::chrono::nanoseconds(data.st_mtim.tv_nsec));
         all.push_back({.ref = *ref,
                        .offset = static_cast<std::uint64_t>(data.st_size),
                        .total = parse_number(find_text(directory->get(), "total", small_file).value_or("")).value_or(0),
@@ -236,4 +239,4 @@ bool remove_dead_ingest(const Blobs& blobs, const std::string& name) {
     return true;
 }
 
-}  // namespace lade::content
+} // namespace lade::content

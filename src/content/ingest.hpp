@@ -22,9 +22,9 @@
 namespace lade::content {
 
 struct IngestStatus {
-    std::string ref;  // as given to Ingest::open
+    std::string ref; // as given to Ingest::open
     std::uint64_t offset = 0;
-    std::uint64_t total = 0;  // 0: unknown
+    std::uint64_t total = 0; // 0: unknown
     Time started{};
     Time updated{};
 };
@@ -92,7 +92,7 @@ public:
 private:
     Ingest(FileLock lock, int parent, std::string name);
 
-    FileLock lock_;  // on the ingest's directory, whose descriptor it holds
+    FileLock lock_; // on the ingest's directory, whose descriptor it holds
     int parent_;
     std::string name_;
     Fd data_;
@@ -111,4 +111,4 @@ std::string ingest_name(const std::string& ref);
 // Removes an ingest directory unless a living process holds it; false then.
 bool remove_dead_ingest(const Blobs& blobs, const std::string& name);
 
-}  // namespace lade::content
+} // namespace lade::content

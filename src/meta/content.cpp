@@ -9,7 +9,7 @@ namespace {
 
 const LabelTable label_table{"content_labels"};
 
-}  // namespace
+} // namespace
 
 Blob Content::from_row(const Statement& row) {
     return {.digest = oci::Digest::parse(row.text(1)),
@@ -21,18 +21,20 @@ Blob Content::from_row(const Statement& row) {
 
 std::vector<Blob> Content::list() {
     std::vector<Blob> blobs;
-    Statement rows = database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
-                                     "WHERE namespace = ? ORDER BY digest",
-                                     namespace_);
+    Statement rows =
+        database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
+                        "WHERE namespace = ? ORDER BY digest",
+                        namespace_);
     while (rows.next())
         blobs.push_back(from_row(rows));
     return blobs;
 }
 
 std::optional<Blob> Content::find(const oci::Digest& digest) {
-    Statement row = database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
-                                    "WHERE namespace = ? AND digest = ?",
-                                    namespace_, digest.string());
+    Statement row =
+        database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
+                        "WHERE namespace = ? AND digest = ?",
+                        namespace_, digest.string());
     if (!row.next())
         return std::nullopt;
     return from_row(row);
@@ -56,7 +58,8 @@ void Content::put(const oci::Digest& digest, std::uint64_t size, const oci::Labe
 
 bool Content::label(const oci::Digest& digest, const oci::Labels& changes) {
     oci::validate(changes);
-    Statement row = database_.query("SELECT id FROM content WHERE namespace = ? AND digest = ?", namespace_, digest.string());
+    Statement row =
+        database_.query("SELECT id FROM content WHERE namespace = ? AND digest = ?", namespace_, digest.string());
     if (!row.next())
         return false;
     const std::int64_t id = row.integer(0);
@@ -73,7 +76,8 @@ bool Content::remove(const oci::Digest& digest) {
 
 std::vector<IngestRow> Content::ingests() {
     std::vector<IngestRow> ingests;
-    Statement rows = database_.query("SELECT ref, expected, expires FROM ingests WHERE namespace = ? ORDER BY ref", namespace_);
+    Statement rows =
+        database_.query("SELECT ref, expected, expires FROM ingests WHERE namespace = ? ORDER BY ref", namespace_);
     while (rows.next()) {
         const auto expires = rows.optional_integer(2);
         ingests.push_back({.ref = rows.text(0),
@@ -93,4 +97,4 @@ bool Content::remove_ingest(const std::string& ref) {
     return database_.run("DELETE FROM ingests WHERE namespace = ? AND ref = ?", namespace_, ref) > 0;
 }
 
-}  // namespace lade::meta
+} // namespace lade::meta

@@ -56,4 +56,4 @@ private:
     std::string namespace_;
 };
 
-}  // namespace lade::meta
+} // namespace lade::meta

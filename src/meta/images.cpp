@@ -11,7 +11,7 @@ namespace {
 const LabelTable label_table{"image_labels"};
 const LabelTable annotation_table{"image_annotations"};
 
-}  // namespace
+} // namespace
 
 Image Images::from_row(const Statement& row) {
     const std::int64_t id = row.integer(0);
@@ -28,7 +28,8 @@ Image Images::from_row(const Statement& row) {
 std::vector<Image> Images::list() {
     std::vector<Image> images;
     Statement rows = database_.query(
-        "SELECT id, name, media_type, digest, size, created, updated FROM images WHERE namespace = ? ORDER BY name", namespace_);
+        "SELECT id, name, media_type, digest, size, created, updated FROM images WHERE namespace = ? ORDER BY name",
+        namespace_);
     while (rows.next())
         images.push_back(from_row(rows));
     return images;
@@ -36,8 +37,8 @@ std::vector<Image> Images::list() {
 
 std::optional<Image> Images::find(const std::string& name) {
     Statement row = database_.query(
-        "SELECT id, name, media_type, digest, size, created, updated FROM images WHERE namespace = ? AND name = ?", namespace_,
-        name);
+        "SELECT id, name, media_type, digest, size, created, updated FROM images WHERE namespace = ? AND name = ?",
+        namespace_, name);
     if (!row.next())
         return std::nullopt;
     return from_row(row);
@@ -46,7 +47,8 @@ std::optional<Image> Images::find(const std::string& name) {
 void Images::put(const Image& image) {
     oci::validate(image.labels);
     if (image.name.empty() || image.target.size == 0 || image.target.media_type.empty())
-        throw Error(ErrorKind::invalid_argument, "image \"", printable(image.name), "\": name, target size and media type are needed");
+        throw Error(ErrorKind::invalid_argument, "image \"", printable(image.name),
+                    "\": name, target size and media type are needed");
     const Time time = now();
     const oci::Descriptor& target = image.target;
     Statement row = database_.query(
@@ -66,4 +68,4 @@ bool Images::remove(const std::string& name) {
     return database_.run("DELETE FROM images WHERE namespace = ? AND name = ?", namespace_, name) > 0;
 }
 
-}  // namespace lade::meta
+} // namespace lade::meta

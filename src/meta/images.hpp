@@ -14,7 +14,7 @@ namespace lade::meta {
 
 struct Image {
     std::string name;
-    oci::Descriptor target;  // digest, size, media type, annotations; the rest is not kept
+    oci::Descriptor target; // digest, size, media type, annotations; the rest is not kept
     oci::Labels labels;
     Time created{};
     Time updated{};
@@ -40,4 +40,4 @@ private:
     std::string namespace_;
 };
 
-}  // namespace lade::meta
+} // namespace lade::meta

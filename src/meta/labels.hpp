@@ -28,7 +28,8 @@ void merge_labels(Database& database, const LabelTable& table, const Owner& owne
         if (value.empty())
             database.run("DELETE FROM " + table.name + " WHERE owner = ? AND key = ?", owner, key);
         else
-            database.run("INSERT OR REPLACE INTO " + table.name + " (owner, key, value) VALUES (?, ?, ?)", owner, key, value);
+            database.run("INSERT OR REPLACE INTO " + table.name + " (owner, key, value) VALUES (?, ?, ?)", owner, key,
+                         value);
     }
 }
 
@@ -39,4 +40,4 @@ void replace_labels(Database& database, const LabelTable& table, const Owner& ow
     merge_labels(database, table, owner, labels);
 }
 
-}  // namespace lade::meta
+} // namespace lade::meta

@@ -10,11 +10,12 @@ namespace {
 
 const LabelTable label_table{"lease_labels"};
 
-}  // namespace
+} // namespace
 
 std::vector<Lease> Leases::list() {
     std::vector<Lease> leases;
-    Statement rows = database_.query("SELECT id, name, owner_lock, created FROM leases WHERE namespace = ? ORDER BY name", namespace_);
+    Statement rows = database_.query(
+        "SELECT id, name, owner_lock, created FROM leases WHERE namespace = ? ORDER BY name", namespace_);
     while (rows.next())
         leases.push_back({.id = rows.text(1),
                           .owner_lock = rows.optional_text(2),
@@ -27,8 +28,8 @@ void Leases::create(const Lease& lease) {
     oci::validate(lease.labels);
     if (lease.id.empty())
         throw Error(ErrorKind::invalid_argument, "a lease needs an id");
-    if (database_.run("INSERT OR IGNORE INTO leases (namespace, name, owner_lock, created) VALUES (?, ?, ?, ?)", namespace_,
-                      lease.id, lease.owner_lock, now()) == 0)
+    if (database_.run("INSERT OR IGNORE INTO leases (namespace, name, owner_lock, created) VALUES (?, ?, ?, ?)",
+                      namespace_, lease.id, lease.owner_lock, now()) == 0)
         throw Error(ErrorKind::already_exists, "lease ", printable(lease.id), " already exists");
     merge_labels(database_, label_table, database_.last_id(), lease.labels);
 }
@@ -45,11 +46,13 @@ std::int64_t Leases::row_of(const std::string& id) {
 }
 
 void Leases::add(const std::string& id, const LeaseResource& resource) {
-    database_.run("INSERT OR IGNORE INTO lease_resources (lease, type, key) VALUES (?, ?, ?)", row_of(id), resource.type, resource.key);
+    database_.run("INSERT OR IGNORE INTO lease_resources (lease, type, key) VALUES (?, ?, ?)", row_of(id),
+                  resource.type, resource.key);
 }
 
 void Leases::drop(const std::string& id, const LeaseResource& resource) {
-    database_.run("DELETE FROM lease_resources WHERE lease = ? AND type = ? AND key = ?", row_of(id), resource.type, resource.key);
+    database_.run("DELETE FROM lease_resources WHERE lease = ? AND type = ? AND key = ?", row_of(id), resource.type,
+                  resource.key);
 }
 
-}  // namespace lade::meta
+} // namespace lade::meta

@@ -13,8 +13,8 @@ namespace lade::meta {
 
 struct Lease {
     std::string id;
-    std::optional<std::string> owner_lock;  // file below locks/ that the owning process holds
-    oci::Labels labels;                     // the expiry is the label containerd.io/gc.expire
+    std::optional<std::string> owner_lock; // file below locks/ that the owning process holds
+    oci::Labels labels;                    // the expiry is the label containerd.io/gc.expire
     Time created{};
 };
 
@@ -45,4 +45,4 @@ private:
     std::string namespace_;
 };
 
-}  // namespace lade::meta
+} // namespace lade::meta

@@ -12,7 +12,7 @@ namespace {
 
 const LabelTable label_table{"namespace_labels"};
 
-}  // namespace
+} // namespace
 
 std::vector<Namespace> Namespaces::list() {
     std::vector<Namespace> all;
@@ -70,4 +70,4 @@ bool Namespaces::remove(const std::string& name) {
     return database_.run("DELETE FROM namespaces WHERE name = ?", name) > 0;
 }
 
-}  // namespace lade::meta
+} // namespace lade::meta

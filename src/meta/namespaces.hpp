@@ -36,4 +36,4 @@ private:
     Database& database_;
 };
 
-}  // namespace lade::meta
+} // namespace lade::meta

@@ -17,7 +17,11 @@ public:
     std::uint32_t add(NodeType type, std::string snapshotter, std::string key) {
         const auto index = static_cast<std::uint32_t>(nodes_.size());
         index_.emplace(std::tuple(type, snapshotter, key), index);
-        nodes_.push_back({.type = type, .snapshotter = std::move(snapshotter), .key = std::move(key), .root = false, .references = {}});
+        nodes_.push_back({.type = type,
+                          .snapshotter = std::move(snapshotter),
+                          .key = std::move(key),
+                          .root = false,
+                          .references = {}});
         return index;
     }
 
@@ -44,7 +48,8 @@ public:
 
 private:
     static bool names(std::string_view key, std::string_view stem) {
-        return key.starts_with(stem) && (key.size() == stem.size() || key[stem.size()] == '.' || key[stem.size()] == '/');
+        return key.starts_with(stem) &&
+               (key.size() == stem.size() || key[stem.size()] == '.' || key[stem.size()] == '/');
     }
 
     std::vector<Node> nodes_;
@@ -54,7 +59,8 @@ private:
 using Rows = std::map<std::int64_t, std::uint32_t>;
 
 void read_labels_of(Database& database, Graph& graph, const Rows& rows, const std::string& table, bool may_be_root) {
-    Statement labels = database.query("SELECT owner, key, value FROM " + table + " WHERE key LIKE 'containerd.io/gc.%'");
+    Statement labels =
+        database.query("SELECT owner, key, value FROM " + table + " WHERE key LIKE 'containerd.io/gc.%'");
     while (labels.next()) {
         const auto row = rows.find(labels.integer(0));
         if (row == rows.end())
@@ -65,7 +71,7 @@ void read_labels_of(Database& database, Graph& graph, const Rows& rows, const st
     }
 }
 
-}  // namespace
+} // namespace
 
 std::vector<Node> read_references(Database& database, const std::string& name_space, Time time,
                                   const std::function<bool(const Lease&)>& lives) {
@@ -75,21 +81,25 @@ std::vector<Node> read_references(Database& database, const std::string& name_sp
     Rows images;
     Rows containers;
     std::map<std::string, std::uint32_t> ingests;
-    for (Statement rows = database.query("SELECT id, digest FROM content WHERE namespace = ?", name_space); rows.next();)
+    for (Statement rows = database.query("SELECT id, digest FROM content WHERE namespace = ?", name_space);
+         rows.next();)
         content.emplace(rows.integer(0), graph.add(NodeType::content, "", rows.text(1)));
-    for (Statement rows = database.query("SELECT id, snapshotter, key FROM snapshots WHERE namespace = ?", name_space); rows.next();)
+    for (Statement rows = database.query("SELECT id, snapshotter, key FROM snapshots WHERE namespace = ?", name_space);
+         rows.next();)
         snapshots.emplace(rows.integer(0), graph.add(NodeType::snapshot, rows.text(1), rows.text(2)));
     for (Statement rows = database.query("SELECT id, name FROM images WHERE namespace = ?", name_space); rows.next();) {
         const std::uint32_t node = graph.add(NodeType::image, "", rows.text(1));
         graph[node].root = true;
         images.emplace(rows.integer(0), node);
     }
-    for (Statement rows = database.query("SELECT id, name FROM containers WHERE namespace = ?", name_space); rows.next();) {
+    for (Statement rows = database.query("SELECT id, name FROM containers WHERE namespace = ?", name_space);
+         rows.next();) {
         const std::uint32_t node = graph.add(NodeType::container, "", rows.text(1));
         graph[node].root = true;
         containers.emplace(rows.integer(0), node);
     }
-    for (Statement rows = database.query("SELECT ref, expires FROM ingests WHERE namespace = ?", name_space); rows.next();) {
+    for (Statement rows = database.query("SELECT ref, expires FROM ingests WHERE namespace = ?", name_space);
+         rows.next();) {
         const std::uint32_t node = graph.add(NodeType::ingest, "", rows.text(0));
         graph[node].root = rows.optional_integer(1) && rows.time(1) > time;
         ingests.emplace(rows.text(0), node);
@@ -103,21 +113,25 @@ std::vector<Node> read_references(Database& database, const std::string& name_sp
 
     for (Statement rows = database.query("SELECT id, digest FROM images WHERE namespace = ?", name_space); rows.next();)
         graph.refer(images.at(rows.integer(0)), NodeType::content, "", rows.text(1));
-    for (Statement rows = database.query("SELECT c.id, p.snapshotter, p.key FROM snapshots c JOIN snapshots p ON p.id = c.parent "
-                                         "WHERE c.namespace = ?",
-                                         name_space);
+    for (Statement rows =
+             database.query("SELECT c.id, p.snapshotter, p.key FROM snapshots c JOIN snapshots p ON p.id = c.parent "
+                            "WHERE c.namespace = ?",
+                            name_space);
          rows.next();)
         graph.refer(snapshots.at(rows.integer(0)), NodeType::snapshot, rows.text(1), rows.text(2));
-    for (Statement rows = database.query("SELECT id, snapshotter, snapshot_key, image FROM containers WHERE namespace = ?", name_space);
+    for (Statement rows = database.query(
+             "SELECT id, snapshotter, snapshot_key, image FROM containers WHERE namespace = ?", name_space);
          rows.next();) {
         graph.refer(containers.at(rows.integer(0)), NodeType::snapshot, rows.text(1), rows.text(2));
     }
-    for (Statement rows = database.query("SELECT ref, expected FROM ingests WHERE namespace = ? AND expected IS NOT NULL", name_space);
+    for (Statement rows = database.query(
+             "SELECT ref, expected FROM ingests WHERE namespace = ? AND expected IS NOT NULL", name_space);
          rows.next();)
         graph.refer(ingests.at(rows.text(0)), NodeType::content, "", rows.text(1));
-    for (Statement rows = database.query("SELECT l.name, r.type, r.key FROM lease_resources r JOIN leases l ON l.id = r.lease "
-                                         "WHERE l.namespace = ?",
-                                         name_space);
+    for (Statement rows =
+             database.query("SELECT l.name, r.type, r.key FROM lease_resources r JOIN leases l ON l.id = r.lease "
+                            "WHERE l.namespace = ?",
+                            name_space);
          rows.next();) {
         const std::uint32_t lease = leases.at(rows.text(0));
         const std::string type = rows.text(1);
@@ -138,4 +152,4 @@ std::vector<Node> read_references(Database& database, const std::string& name_sp
     return graph.take();
 }
 
-}  // namespace lade::meta
+} // namespace lade::meta

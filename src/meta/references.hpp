@@ -18,14 +18,14 @@ enum class NodeType { content, snapshot, image, ingest, lease, container };
 
 struct Node {
     NodeType type;
-    std::string snapshotter;  // of a snapshot, else ""
-    std::string key;          // digest, snapshot key, image name, ingest ref, lease id, container id
+    std::string snapshotter; // of a snapshot, else ""
+    std::string key;         // digest, snapshot key, image name, ingest ref, lease id, container id
     bool root = false;
-    std::vector<std::uint32_t> references;  // indexes of nodes; a label that names nothing gives none
+    std::vector<std::uint32_t> references; // indexes of nodes; a label that names nothing gives none
 };
 
 // `lives` decides about a lease: one that is dead is no root, and a node that nothing keeps.
 std::vector<Node> read_references(Database& database, const std::string& name_space, Time time,
                                   const std::function<bool(const Lease&)>& lives);
 
-}  // namespace lade::meta
+} // namespace lade::meta

@@ -152,7 +152,7 @@ std::int64_t pragma(Database& database, const char* sql) {
     return statement.integer(0);
 }
 
-}  // namespace
+} // namespace
 
 void migrate(Database& database) {
     constexpr auto newest = static_cast<std::int64_t>(migrations.size());
@@ -162,8 +162,8 @@ void migrate(Database& database) {
         if (owner != application_id && (owner != 0 || version != 0))
             throw Error(ErrorKind::failed_precondition, "metadata ", database.path(), ": not a lade store");
         if (version > newest)
-            throw Error(ErrorKind::failed_precondition, "metadata ", database.path(), ": made by a newer lade (schema version ",
-                        version, ", this one knows up to ", newest, ")");
+            throw Error(ErrorKind::failed_precondition, "metadata ", database.path(),
+                        ": made by a newer lade (schema version ", version, ", this one knows up to ", newest, ")");
         return version;
     };
     if (check() == newest)
@@ -176,4 +176,4 @@ void migrate(Database& database) {
     transaction.commit();
 }
 
-}  // namespace lade::meta
+} // namespace lade::meta

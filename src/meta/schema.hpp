@@ -11,4 +11,4 @@ namespace lade::meta {
 // failed_precondition and names both; a foreign application_id is failed_precondition too.
 void migrate(Database& database);
 
-}  // namespace lade::meta
+} // namespace lade::meta

@@ -16,7 +16,7 @@ SnapshotKind parse_kind(std::string_view text) {
     return text == "view" ? SnapshotKind::view : SnapshotKind::committed;
 }
 
-}  // namespace
+} // namespace
 
 std::string_view to_string(SnapshotKind kind) noexcept {
     switch (kind) {
@@ -63,11 +63,12 @@ std::optional<Snapshot> Snapshots::find(const std::string& key) {
 
 std::vector<std::int64_t> Snapshots::parents(const std::string& key) {
     std::vector<std::int64_t> ids;
-    Statement rows = database_.query("WITH RECURSIVE up (id, depth) AS ("
-                                     "SELECT parent, 0 FROM snapshots WHERE namespace = ? AND snapshotter = ? AND key = ? "
-                                     "UNION ALL SELECT s.parent, depth + 1 FROM snapshots s JOIN up ON s.id = up.id) "
-                                     "SELECT id FROM up WHERE id IS NOT NULL ORDER BY depth",
-                                     namespace_, snapshotter_, key);
+    Statement rows =
+        database_.query("WITH RECURSIVE up (id, depth) AS ("
+                        "SELECT parent, 0 FROM snapshots WHERE namespace = ? AND snapshotter = ? AND key = ? "
+                        "UNION ALL SELECT s.parent, depth + 1 FROM snapshots s JOIN up ON s.id = up.id) "
+                        "SELECT id FROM up WHERE id IS NOT NULL ORDER BY depth",
+                        namespace_, snapshotter_, key);
     while (rows.next())
         ids.push_back(rows.integer(0));
     return ids;
@@ -84,7 +85,8 @@ std::optional<std::int64_t> Snapshots::committed_id(const std::string& name, Err
     return parent->id;
 }
 
-std::int64_t Snapshots::create(const std::string& key, const std::string& parent, SnapshotKind kind, const oci::Labels& labels) {
+std::int64_t Snapshots::create(const std::string& key, const std::string& parent, SnapshotKind kind,
+                               const oci::Labels& labels) {
     oci::validate(labels);
     if (key.empty())
         throw Error(ErrorKind::invalid_argument, "a snapshot needs a key");
@@ -99,7 +101,8 @@ std::int64_t Snapshots::create(const std::string& key, const std::string& parent
     return id;
 }
 
-void Snapshots::commit(const std::string& key, const std::string& name, const std::string& parent, const oci::Labels& labels) {
+void Snapshots::commit(const std::string& key, const std::string& name, const std::string& parent,
+                       const oci::Labels& labels) {
     oci::validate(labels);
     if (find(name))
         throw Error(ErrorKind::already_exists, "snapshot ", printable(name), " already exists");
@@ -110,8 +113,8 @@ void Snapshots::commit(const std::string& key, const std::string& name, const st
         throw Error(ErrorKind::failed_precondition, "snapshot ", printable(key), " is not active");
     const auto parent_id = committed_id(parent, ErrorKind::failed_precondition);
     const Time time = now();
-    database_.run("UPDATE snapshots SET key = ?, parent = ?, kind = 'committed', created = ?, updated = ? WHERE id = ?", name,
-                  parent_id, time, time, snapshot->id);
+    database_.run("UPDATE snapshots SET key = ?, parent = ?, kind = 'committed', created = ?, updated = ? WHERE id = ?",
+                  name, parent_id, time, time, snapshot->id);
     replace_labels(database_, label_table, snapshot->id, labels);
 }
 
@@ -119,11 +122,12 @@ std::int64_t Snapshots::remove(const std::string& key) {
     const auto snapshot = find(key);
     if (!snapshot)
         throw Error(ErrorKind::not_found, "snapshot ", printable(key), " not found");
-    if (Statement child = database_.query("SELECT key FROM snapshots WHERE parent = ? LIMIT 1", snapshot->id); child.next())
+    if (Statement child = database_.query("SELECT key FROM snapshots WHERE parent = ? LIMIT 1", snapshot->id);
+        child.next())
         throw Error(ErrorKind::failed_precondition, "cannot remove snapshot ", printable(key), " with child ",
                     printable(child.text(0)));
     database_.run("DELETE FROM snapshots WHERE id = ?", snapshot->id);
     return snapshot->id;
 }
 
-}  // namespace lade::meta
+} // namespace lade::meta

@@ -19,9 +19,9 @@ enum class SnapshotKind { active, view, committed };
 std::string_view to_string(SnapshotKind kind) noexcept;
 
 struct Snapshot {
-    std::int64_t id = 0;  // names the directory; never used twice
+    std::int64_t id = 0; // names the directory; never used twice
     std::string key;
-    std::string parent;  // key, "" for none
+    std::string parent; // key, "" for none
     SnapshotKind kind = SnapshotKind::active;
     oci::Labels labels;
     Time created{};
@@ -41,7 +41,8 @@ public:
 
     // A new active or view row; returns its id. already_exists; not_found: the parent;
     // invalid_argument: the parent is not committed.
-    std::int64_t create(const std::string& key, const std::string& parent, SnapshotKind kind, const oci::Labels& labels);
+    std::int64_t create(const std::string& key, const std::string& parent, SnapshotKind kind,
+                        const oci::Labels& labels);
     // The active `key` becomes the committed `name` on `parent` ("" for none), with exactly `labels`.
     // already_exists, not_found, failed_precondition as 6.2 has them.
     void commit(const std::string& key, const std::string& name, const std::string& parent, const oci::Labels& labels);
@@ -57,4 +58,4 @@ private:
     std::string snapshotter_;
 };
 
-}  // namespace lade::meta
+} // namespace lade::meta

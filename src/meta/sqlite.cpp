@@ -36,7 +36,7 @@ ErrorKind kind_of(int code) {
     }
 }
 
-}  // namespace
+} // namespace
 
 void Database::Close::operator()(sqlite3* connection) const noexcept {
     sqlite3_close_v2(connection);
@@ -91,13 +91,15 @@ void Database::fail(std::string_view what) const {
     throw Error(kind_of(code), "metadata ", path_, ": ", what, ": ", text);
 }
 
-Statement::Statement(Database& database, std::string sql) : database_(database), lock_(database.mutex_), sql_(std::move(sql)) {
+Statement::Statement(Database& database, std::string sql)
+    : database_(database), lock_(database.mutex_), sql_(std::move(sql)) {
     if (const auto idle = database_.idle_.find(sql_); idle != database_.idle_.end())
         statement_ = std::move(idle->second);
     if (statement_)
         return;
     sqlite3_stmt* prepared = nullptr;
-    if (sqlite3_prepare_v3(database_.connection_.get(), sql_.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &prepared, nullptr) != SQLITE_OK)
+    if (sqlite3_prepare_v3(database_.connection_.get(), sql_.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &prepared,
+                           nullptr) != SQLITE_OK)
         database_.fail("prepare");
     statement_.reset(prepared);
 }
@@ -127,7 +129,8 @@ std::optional<std::string> Statement::optional_text(int column) const {
     if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL)
         return std::nullopt;
     const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
-    return std::string(bytes == nullptr ? "" : bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
+    return std::string(bytes == nullptr ? "" : bytes,
+                       static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
 }
 
 std::int64_t Statement::integer(int column) const {
@@ -145,7 +148,8 @@ Time Statement::time(int column) const {
 }
 
 void Statement::bind(int index, std::string_view value) {
-    if (sqlite3_bind_text(statement_.get(), index, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT) != SQLITE_OK)
+    if (sqlite3_bind_text(statement_.get(), index, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT) !=
+        SQLITE_OK)
         database_.fail("bind");
 }
 
@@ -173,4 +177,4 @@ void Transaction::commit() {
     open_ = false;
 }
 
-}  // namespace lade::meta
+} // namespace lade::meta

@@ -25,7 +25,7 @@ struct Finalize {
     void operator()(sqlite3_stmt* statement) const noexcept;
 };
 using Prepared = std::unique_ptr<sqlite3_stmt, Finalize>;
-}  // namespace detail
+} // namespace detail
 
 // A prepared statement in use: bound at construction, stepped by next(), reset by the destructor. NULL
 // binds from and reads as nullopt; a Time is stored as nanoseconds since the epoch.
@@ -48,8 +48,8 @@ private:
     friend class Database;
     Statement(Database& database, std::string sql);
     template <typename... Values>
-        requires(sizeof...(Values) > 0)
-    Statement(Database& database, std::string sql, const Values&... values) : Statement(database, std::move(sql)) {
+    requires(sizeof...(Values) > 0) Statement(Database& database, std::string sql, const Values&... values)
+        : Statement(database, std::move(sql)) {
         int index = 0;
         (bind(++index, values), ...);
     }
@@ -136,4 +136,4 @@ private:
     bool open_ = true;
 };
 
-}  // namespace lade::meta
+} // namespace lade::meta

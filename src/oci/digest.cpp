@@ -36,7 +36,7 @@ bool grammatical(std::string_view name, std::string_view encoded) noexcept {
                std::string_view::npos;
 }
 
-}  // namespace
+} // namespace
 
 Digest Digest::parse(std::string_view text) {
     const std::size_t colon = text.find(':');
@@ -48,8 +48,8 @@ Digest Digest::parse(std::string_view text) {
     if (!algorithm || !is_lower_hex(encoded))
         throw Error(ErrorKind::invalid_argument, "digest \"", printable(text), "\": not of the form algorithm:hex");
     if (encoded.size() != hex_length(*algorithm))
-        throw Error(ErrorKind::invalid_argument, "digest ", printable(text), ": ", name, " has ", hex_length(*algorithm),
-                    " hex characters, not ", encoded.size());
+        throw Error(ErrorKind::invalid_argument, "digest ", printable(text), ": ", name, " has ",
+                    hex_length(*algorithm), " hex characters, not ", encoded.size());
     return {*algorithm, std::string(encoded)};
 }
 
@@ -83,7 +83,8 @@ std::ostream& operator<<(std::ostream& out, const Digest& digest) {
 }
 
 struct Hasher::State {
-    std::unique_ptr<EVP_MD_CTX, decltype([](EVP_MD_CTX* context) { EVP_MD_CTX_free(context); })> context{EVP_MD_CTX_new()};
+    std::unique_ptr<EVP_MD_CTX, decltype([](EVP_MD_CTX* context) { EVP_MD_CTX_free(context); })> context{
+        EVP_MD_CTX_new()};
 };
 
 Hasher::Hasher(Algorithm algorithm) : state_(std::make_unique<State>()), algorithm_(algorithm) {
@@ -115,4 +116,4 @@ std::size_t HashingSource::read(std::span<std::byte> into) {
     return n;
 }
 
-}  // namespace lade::oci
+} // namespace lade::oci

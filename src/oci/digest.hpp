@@ -77,4 +77,4 @@ private:
     Hasher hasher_;
 };
 
-}  // namespace lade::oci
+} // namespace lade::oci

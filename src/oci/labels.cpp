@@ -19,13 +19,14 @@ bool is_separator(char c) {
     return c == '.' || c == '_' || c == '-';
 }
 
-}  // namespace
+} // namespace
 
 void validate(const Labels& labels) {
     for (const auto& [key, value] : labels)
         if (key.size() + value.size() > max_label_size)
-            throw Error(ErrorKind::invalid_argument, "label \"", printable(key.substr(0, shown_key)), "\": key and value have ",
-                        key.size() + value.size(), " bytes, at most ", max_label_size, " are allowed");
+            throw Error(ErrorKind::invalid_argument, "label \"", printable(key.substr(0, shown_key)),
+                        "\": key and value have ", key.size() + value.size(), " bytes, at most ", max_label_size,
+                        " are allowed");
 }
 
 void merge(Labels& labels, const Labels& changes) {
@@ -47,7 +48,8 @@ std::pair<std::string, std::string> parse_label(std::string_view text) {
 }
 
 void validate_identifier(std::string_view what, std::string_view text) {
-    bool good = !text.empty() && text.size() <= max_identifier && is_alphanumeric(text.front()) && is_alphanumeric(text.back());
+    bool good =
+        !text.empty() && text.size() <= max_identifier && is_alphanumeric(text.front()) && is_alphanumeric(text.back());
     for (std::size_t i = 0; good && i < text.size(); ++i)
         good = is_alphanumeric(text[i]) || (is_separator(text[i]) && !is_separator(text[i - 1]));
     if (!good)
@@ -55,4 +57,4 @@ void validate_identifier(std::string_view what, std::string_view text) {
                     "\": must be 1 to 76 letters and digits, with single . _ - between them");
 }
 
-}  // namespace lade::oci
+} // namespace lade::oci

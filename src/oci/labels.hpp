@@ -15,11 +15,11 @@ inline constexpr std::string_view gc_root = "containerd.io/gc.root";
 inline constexpr std::string_view gc_expire = "containerd.io/gc.expire";
 inline constexpr std::string_view gc_ref_content = "containerd.io/gc.ref.content";
 inline constexpr std::string_view gc_ref_image = "containerd.io/gc.ref.image";
-inline constexpr std::string_view gc_ref_snapshot = "containerd.io/gc.ref.snapshot.";  // + snapshotter
+inline constexpr std::string_view gc_ref_snapshot = "containerd.io/gc.ref.snapshot."; // + snapshotter
 inline constexpr std::string_view uncompressed = "containerd.io/uncompressed";
-inline constexpr std::string_view distribution_source = "containerd.io/distribution.source.";  // + host
+inline constexpr std::string_view distribution_source = "containerd.io/distribution.source."; // + host
 inline constexpr std::string_view default_snapshotter = "containerd.io/defaults/snapshotter";
-}  // namespace label
+} // namespace label
 
 // Key and value together; longer ones are refused everywhere (leases too, unlike containerd).
 inline constexpr std::size_t max_label_size = 4096;
@@ -36,4 +36,4 @@ std::pair<std::string, std::string> parse_label(std::string_view text);
 // An identifier by containerd-store.md 0.2 (namespaces, containers): invalid_argument names it otherwise.
 void validate_identifier(std::string_view what, std::string_view text);
 
-}  // namespace lade::oci
+} // namespace lade::oci

@@ -20,4 +20,4 @@ ChainId empty_chain_id() {
     return {Digest::of("")};
 }
 
-}  // namespace lade::oci
+} // namespace lade::oci

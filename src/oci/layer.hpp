@@ -32,4 +32,4 @@ std::vector<ChainId> chain_ids(const std::vector<DiffId>& diff_ids);
 // The chain ID of an image without layers: the digest of nothing. Its snapshot is an empty root.
 ChainId empty_chain_id();
 
-}  // namespace lade::oci
+} // namespace lade::oci

@@ -18,10 +18,11 @@ constexpr std::string_view docker_foreign_layer = "application/vnd.docker.image.
 
 bool one_of(std::string_view type, std::string_view stem) noexcept {
     const std::string_view base = type.substr(0, type.find('+'));
-    return base == stem || (base.starts_with(stem) && (base.substr(stem.size()) == ".gzip" || base.substr(stem.size()) == ".zstd"));
+    return base == stem ||
+           (base.starts_with(stem) && (base.substr(stem.size()) == ".gzip" || base.substr(stem.size()) == ".zstd"));
 }
 
-}  // namespace
+} // namespace
 
 bool is_manifest(std::string_view type) noexcept {
     return type == docker_manifest || type == oci_manifest;
@@ -36,14 +37,15 @@ bool is_config(std::string_view type) noexcept {
 }
 
 bool is_layer(std::string_view type) noexcept {
-    return type.starts_with("application/vnd.oci.image.layer.") || one_of(type, docker_layer) || one_of(type, docker_foreign_layer);
+    return type.starts_with("application/vnd.oci.image.layer.") || one_of(type, docker_layer) ||
+           one_of(type, docker_foreign_layer);
 }
 
 bool is_schema1(std::string_view type) noexcept {
     return type == docker_schema1 || type == docker_schema1_unsigned;
 }
 
-}  // namespace media_type
+} // namespace media_type
 
 namespace {
 
@@ -94,10 +96,11 @@ std::vector<Descriptor> read_descriptors(const Json& document, std::string_view 
     if (array == nullptr)
         return descriptors;
     if (array->size() > max_children)
-        throw Error(ErrorKind::resource_exhausted, "\"", key, "\" has ", array->size(), " entries, at most ", max_children,
-                    " are allowed");
+        throw Error(ErrorKind::resource_exhausted, "\"", key, "\" has ", array->size(), " entries, at most ",
+                    max_children, " are allowed");
     for (const Json& item : *array)
-        descriptors.push_back(doing([&] { return cat(key, "[", descriptors.size(), "]"); }, [&] { return read_descriptor(item); }));
+        descriptors.push_back(
+            doing([&] { return cat(key, "[", descriptors.size(), "]"); }, [&] { return read_descriptor(item); }));
     return descriptors;
 }
 
@@ -143,7 +146,7 @@ std::string_view label_stem(const Descriptor& child) {
     return "";
 }
 
-}  // namespace
+} // namespace
 
 Index parse_index(std::string_view text, std::string_view what) {
     const Json document = parse_document(text, what);
@@ -151,7 +154,8 @@ Index parse_index(std::string_view text, std::string_view what) {
         refuse_member(document, "config", "an index");
         refuse_member(document, "layers", "an index");
         if (const auto type = find_string(document, "mediaType"); type && media_type::is_manifest(*type))
-            throw Error(ErrorKind::invalid_argument, "ambiguous document: an index whose mediaType is ", printable(*type));
+            throw Error(ErrorKind::invalid_argument, "ambiguous document: an index whose mediaType is ",
+                        printable(*type));
         return Index{.manifests = read_descriptors(document, "manifests")};
     });
 }
@@ -162,7 +166,8 @@ Manifest parse_manifest(std::string_view text, std::string_view what) {
         if (const Json* manifests = find_array(document, "manifests"); manifests != nullptr && !manifests->empty())
             refuse_member(document, "manifests", "a manifest");
         if (const auto type = find_string(document, "mediaType"); type && media_type::is_index(*type))
-            throw Error(ErrorKind::invalid_argument, "ambiguous document: a manifest whose mediaType is ", printable(*type));
+            throw Error(ErrorKind::invalid_argument, "ambiguous document: a manifest whose mediaType is ",
+                        printable(*type));
         const Json* config = find_object(document, "config");
         if (config == nullptr)
             throw Error(ErrorKind::invalid_argument, "\"config\" is missing");
@@ -222,4 +227,4 @@ std::string_view kind_of(const Descriptor& descriptor) noexcept {
     return "unknown";
 }
 
-}  // namespace lade::oci
+} // namespace lade::oci

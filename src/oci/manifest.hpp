@@ -32,7 +32,7 @@ bool is_index(std::string_view type) noexcept;
 bool is_config(std::string_view type) noexcept;
 bool is_layer(std::string_view type) noexcept;
 bool is_schema1(std::string_view type) noexcept;
-}  // namespace media_type
+} // namespace media_type
 
 // The largest index, manifest or config that is read (safety.md 3.2).
 inline constexpr std::uint64_t max_document = 8ULL * 1024 * 1024;
@@ -57,7 +57,7 @@ struct Manifest {
 };
 
 struct ImageConfig {
-    Platform platform;  // normalised
+    Platform platform; // normalised
     std::vector<DiffId> diff_ids;
 };
 
@@ -79,4 +79,4 @@ std::string_view kind_of(const Descriptor& descriptor) noexcept;
 // The attestation manifests that build tools add for an unknown platform are never an image.
 bool is_attestation(const Descriptor& descriptor) noexcept;
 
-}  // namespace lade::oci
+} // namespace lade::oci

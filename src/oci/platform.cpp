@@ -50,16 +50,16 @@ constexpr std::string_view host_os = "linux";
 
 bool is_known_os(std::string_view os) {
     static constexpr std::array<std::string_view, 17> known{
-        "aix", "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios", "js",
-        "linux", "nacl",  "netbsd", "openbsd",   "plan9",   "solaris", "windows", "zos"};
+        "aix",   "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios", "js",
+        "linux", "nacl",    "netbsd", "openbsd",   "plan9",   "solaris", "windows", "zos"};
     return std::ranges::find(known, os) != known.end();
 }
 
 bool is_known_architecture(std::string_view architecture) {
     static constexpr std::array<std::string_view, 24> known{
-        "386",      "amd64",       "amd64p32", "arm",   "arm64", "arm64be", "armbe", "loong64",
-        "mips",     "mips64",      "mips64le", "mipsle", "mips64p32", "mips64p32le", "ppc", "ppc64",
-        "ppc64le",  "riscv",       "riscv64",  "s390",  "s390x", "sparc",   "sparc64", "wasm"};
+        "386",     "amd64",  "amd64p32", "arm",    "arm64",     "arm64be",     "armbe",   "loong64",
+        "mips",    "mips64", "mips64le", "mipsle", "mips64p32", "mips64p32le", "ppc",     "ppc64",
+        "ppc64le", "riscv",  "riscv64",  "s390",   "s390x",     "sparc",       "sparc64", "wasm"};
     return std::ranges::find(known, architecture) != known.end();
 }
 
@@ -137,10 +137,12 @@ bool same_windows_build(std::string_view wish, std::string_view offer) {
     return a.size() < 3 || b.size() < 3 || std::equal(a.begin(), a.begin() + 3, b.begin());
 }
 
-}  // namespace
+} // namespace
 
 Platform host_platform() {
-    return normalize({.os = std::string(host_os), .architecture = std::string(host_architecture), .variant = std::string(host_variant)});
+    return normalize({.os = std::string(host_os),
+                      .architecture = std::string(host_architecture),
+                      .variant = std::string(host_variant)});
 }
 
 Platform normalize(Platform platform) {
@@ -180,9 +182,10 @@ Platform normalize(Platform platform) {
             variant.insert(0, 1, 'v');
     }
 
-    std::ranges::sort(platform.os_features);
-    const auto repeated = std::ranges::unique(platform.os_features);
-    platform.os_features.erase(repeated.begin(), repeated.end());
+    std::vector<std::string>& features = platform.os_features;
+    std::ranges::sort(features);
+    // Not std::ranges::unique: clang 14 cannot compile GCC 12's subrange.
+    features.erase(std::unique(features.begin(), features.end()), features.end());
     return platform;
 }
 
@@ -293,4 +296,4 @@ std::optional<std::size_t> best_match(const Platform& wish, const std::vector<st
     return std::nullopt;
 }
 
-}  // namespace lade::oci
+} // namespace lade::oci

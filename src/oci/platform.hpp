@@ -42,7 +42,8 @@ std::vector<Platform> fallbacks(const Platform& wish);
 bool matches(const Platform& wish, const Platform& offer);
 
 // The index into `offers` that serves `wish` best: exact matches before fallbacks, then the one that uses
-// more os features, then the first; nullopt when none does. An offer without a platform is nullopt and never chosen here.
+// more os features, then the first; nullopt when none does. An offer without a platform is nullopt and never chosen
+// here.
 std::optional<std::size_t> best_match(const Platform& wish, const std::vector<std::optional<Platform>>& offers);
 
-}  // namespace lade::oci
+} // namespace lade::oci

@@ -92,61 +92,63 @@ bool names_registry(std::string_view segment) {
     throw Error(ErrorKind::invalid_argument, why);
 }
 
-}  // namespace
+} // namespace
 
 Reference Reference::parse(std::string_view text) {
     if (text.size() > max_reference)
         refuse("a reference of more than 4096 bytes");
-    return doing([&] { return cat("reference \"", printable(text), '"'); }, [&] {
-        if (text.empty())
-            refuse("is empty");
-        if (text.find("://") != std::string_view::npos)
-            refuse("must not have a scheme");
-        if (text.find_first_of("?#") != std::string_view::npos)
-            refuse("must not have a query or fragment");
-        if (is_image_id(text))
-            refuse("64 hex characters are no name; a digest is written sha256:...");
+    return doing([&] { return cat("reference \"", printable(text), '"'); },
+                 [&] {
+                     if (text.empty())
+                         refuse("is empty");
+                     if (text.find("://") != std::string_view::npos)
+                         refuse("must not have a scheme");
+                     if (text.find_first_of("?#") != std::string_view::npos)
+                         refuse("must not have a query or fragment");
+                     if (is_image_id(text))
+                         refuse("64 hex characters are no name; a digest is written sha256:...");
 
-        Reference reference;
-        std::string_view rest = text;
-        if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
-            if (rest.find('/', at) != std::string_view::npos)
-                refuse("must not have user information");
-            reference.digest_ = Digest::parse(rest.substr(at + 1));
-            rest = rest.substr(0, at);
-        }
+                     Reference reference;
+                     std::string_view rest = text;
+                     if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
+                         if (rest.find('/', at) != std::string_view::npos)
+                             refuse("must not have user information");
+                         reference.digest_ = Digest::parse(rest.substr(at + 1));
+                         rest = rest.substr(0, at);
+                     }
 
-        const std::size_t slash = rest.find('/');
-        if (slash != std::string_view::npos && names_registry(rest.substr(0, slash))) {
-            reference.domain_ = rest.substr(0, slash);
-            rest = rest.substr(slash + 1);
-            if (!is_domain(reference.domain_))
-                refuse(cat('"', printable(reference.domain_), "\" is no registry name"));
-        }
-        if (reference.domain_.empty() || reference.domain_ == "index.docker.io")
-            reference.domain_ = hub;
+                     const std::size_t slash = rest.find('/');
+                     if (slash != std::string_view::npos && names_registry(rest.substr(0, slash))) {
+                         reference.domain_ = rest.substr(0, slash);
+                         rest = rest.substr(slash + 1);
+                         if (!is_domain(reference.domain_))
+                             refuse(cat('"', printable(reference.domain_), "\" is no registry name"));
+                     }
+                     if (reference.domain_.empty() || reference.domain_ == "index.docker.io")
+                         reference.domain_ = hub;
 
-        if (const std::size_t colon = rest.find(':'); colon != std::string_view::npos) {
-            const std::string_view tag = rest.substr(colon + 1);
-            if (!is_tag(tag))
-                refuse(cat("tag \"", printable(tag), "\" is not 1 to 128 letters, digits, '_', '.' and '-'"));
-            reference.tag_ = tag;
-            rest = rest.substr(0, colon);
-        }
-        if (!reference.tag_ && !reference.digest_)
-            reference.tag_ = "latest";
+                     if (const std::size_t colon = rest.find(':'); colon != std::string_view::npos) {
+                         const std::string_view tag = rest.substr(colon + 1);
+                         if (!is_tag(tag))
+                             refuse(
+                                 cat("tag \"", printable(tag), "\" is not 1 to 128 letters, digits, '_', '.' and '-'"));
+                         reference.tag_ = tag;
+                         rest = rest.substr(0, colon);
+                     }
+                     if (!reference.tag_ && !reference.digest_)
+                         reference.tag_ = "latest";
 
-        if (reference.domain_ == hub && rest.find('/') == std::string_view::npos)
-            reference.path_ = "library/";
-        reference.path_ += rest;
-        if (std::ranges::any_of(rest, is_upper))
-            refuse("the repository name must be lower case");
-        if (reference.path_.size() > max_path)
-            refuse("the repository name has more than 255 bytes");
-        if (!std::ranges::all_of(split(rest, '/'), is_path_component))
-            refuse("the repository name is not made of a-z, 0-9 and single separators");
-        return reference;
-    });
+                     if (reference.domain_ == hub && rest.find('/') == std::string_view::npos)
+                         reference.path_ = "library/";
+                     reference.path_ += rest;
+                     if (std::ranges::any_of(rest, is_upper))
+                         refuse("the repository name must be lower case");
+                     if (reference.path_.size() > max_path)
+                         refuse("the repository name has more than 255 bytes");
+                     if (!std::ranges::all_of(split(rest, '/'), is_path_component))
+                         refuse("the repository name is not made of a-z, 0-9 and single separators");
+                     return reference;
+                 });
 }
 
 std::string Reference::repository() const {
@@ -166,4 +168,4 @@ std::string Reference::object() const {
     return digest_ ? digest_->string() : tag_.value_or("");
 }
 
-}  // namespace lade::oci
+} // namespace lade::oci

@@ -38,4 +38,4 @@ private:
     std::optional<Digest> digest_;
 };
 
-}  // namespace lade::oci
+} // namespace lade::oci

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/auth.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -35,10 +36,6 @@ private:
     StringSink sink_{max_token_reply, "the token server's reply"};
 };
 
-bool is_redirect(int status) {
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 // A reply to the password form that only says that the form is not understood.
 bool wants_get(int status) {
     return status == 400 || status == 401 || status == 404 || status == 405;
@@ -54,7 +51,7 @@ std::string basic(const Credentials& credentials) {
     return cat("Basic ", base64_encode(cat(credentials.user, ':', credentials.secret)));
 }
 
-}  // namespace
+} // namespace
 
 Token parse_token(std::string_view json, Clock::time_point asked) {
     Token token;
@@ -82,7 +79,8 @@ std::string Authorizer::Bearer::key() const {
     return join({scopes.begin(), scopes.end()}, " ");
 }
 
-Authorizer::Authorizer(Client& client, const Host& host, std::optional<Credentials> credentials, std::set<std::string> scopes)
+Authorizer::Authorizer(Client& client, const Host& host, std::optional<Credentials> credentials,
+                       std::set<std::string> scopes)
     : client_(client), host_(host), credentials_(std::move(credentials)), scopes_(std::move(scopes)) {}
 
 std::string Authorizer::authorization() {
@@ -95,7 +93,8 @@ std::string Authorizer::authorization() {
     return "Bearer " + token->second.value;
 }
 
-bool Authorizer::answer(const Response& response, const Url& origin, const std::string& used, const std::stop_token& stop) {
+bool Authorizer::answer(const Response& response, const Url& origin, const std::string& used,
+                        const std::stop_token& stop) {
     std::vector<Challenge> challenges;
     for (const std::string& line : response.all("www-authenticate"))
         std::ranges::move(parse_challenges(line), std::back_inserter(challenges));
@@ -133,7 +132,8 @@ bool Authorizer::answer_bearer(const Challenge& challenge, const Url& origin, co
         fixed_ = std::move(value);
         return true;
     }
-    Bearer bearer{.realm = checked_realm(challenge, origin), .service = challenge.parameter("service"), .scopes = scopes_};
+    Bearer bearer{
+        .realm = checked_realm(challenge, origin), .service = challenge.parameter("service"), .scopes = scopes_};
     for (std::string& scope : split(challenge.parameter("scope"), ' '))
         if (!scope.empty())
             bearer.scopes.insert(std::move(scope));
@@ -152,7 +152,8 @@ Url Authorizer::checked_realm(const Challenge& challenge, const Url& origin) con
         throw Error(ErrorKind::failed_precondition, "the registry names no usable token server (realm \"",
                     printable(text.substr(0, text.find('?'))), "\")");
     if (origin.scheme == "https" && realm->scheme != "https")
-        throw Error(ErrorKind::permission_denied, "token server ", realm->shown(), ": refused, an https registry must name an https one");
+        throw Error(ErrorKind::permission_denied, "token server ", realm->shown(),
+                    ": refused, an https registry must name an https one");
     return *realm;
 }
 
@@ -163,12 +164,12 @@ Response Authorizer::ask(Request request, std::string& body, const std::stop_tok
         Response response = client_.send(request, receiver, stop);
         throw_if_transient(request, response);
         body = receiver.take();
-        if (!is_redirect(response.status))
+        if (!response.is_redirect())
             return response;
         const auto target = request.url.resolve(response.find("location").value_or(""));
         if (!target || !target->same_origin(request.url) || redirects == max_redirects)
-            throw Error(ErrorKind::permission_denied, describe(request), ": refused to follow a token server's redirect",
-                        target ? cat(" to ", target->shown()) : "");
+            throw Error(ErrorKind::permission_denied, describe(request),
+                        ": refused to follow a token server's redirect", target ? cat(" to ", target->shown()) : "");
         request.url = *target;
     }
 }
@@ -223,4 +224,4 @@ Token Authorizer::fetch_token(const Bearer& bearer, const Url& origin, const std
     });
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -21,8 +21,8 @@
 namespace lade::registry {
 
 struct Challenge {
-    std::string scheme;                             // lower case: "bearer", "basic"
-    std::map<std::string, std::string> parameters;  // names in lower case
+    std::string scheme;                            // lower case: "bearer", "basic"
+    std::map<std::string, std::string> parameters; // names in lower case
 
     std::string parameter(const std::string& name) const;
 };
@@ -75,9 +75,9 @@ private:
     Limiter one_at_a_time_{1};
 
     std::mutex mutex_;
-    std::string fixed_;  // Basic, or the configured registry token
+    std::string fixed_; // Basic, or the configured registry token
     std::optional<Bearer> bearer_;
     std::map<std::string, Token> tokens_;
 };
 
-}  // namespace lade::registry
+} // namespace lade::registry

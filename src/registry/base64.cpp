@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-}  // namespace
+} // namespace
 
 std::string base64_encode(std::string_view bytes) {
     std::string out;
@@ -49,4 +49,4 @@ std::optional<std::string> base64_decode(std::string_view text) {
     return out;
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

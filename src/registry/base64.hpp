@@ -13,4 +13,4 @@ std::string base64_encode(std::string_view bytes);
 // nullopt when the text is not base64; the padding may be missing.
 std::optional<std::string> base64_decode(std::string_view text);
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -38,8 +38,8 @@ void BlobReceiver::begin(const Response& head) {
     }
     const auto range = parse_content_range(told.value_or(""));
     if (!range || range->first != position_ || range->last >= size_ || (range->size && *range->size != size_))
-        throw Error(ErrorKind::data_loss, "the registry sends another range than bytes ", position_, " to ", size_ - 1, ": \"",
-                    printable(told.value_or("")), '"');
+        throw Error(ErrorKind::data_loss, "the registry sends another range than bytes ", position_, " to ", size_ - 1,
+                    ": \"", printable(told.value_or("")), '"');
 }
 
 void BlobReceiver::write(std::span<const std::byte> bytes) {
@@ -54,4 +54,4 @@ void BlobReceiver::write(std::span<const std::byte> bytes) {
     position_ += bytes.size();
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

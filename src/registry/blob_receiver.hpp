@@ -26,7 +26,7 @@ public:
 private:
     std::uint64_t position_;
     std::uint64_t size_;
-    std::uint64_t skip_ = 0;  // bytes of this reply that were delivered before
+    std::uint64_t skip_ = 0; // bytes of this reply that were delivered before
     Sink& sink_;
 };
 
@@ -38,4 +38,4 @@ struct ContentRange {
 };
 std::optional<ContentRange> parse_content_range(std::string_view text);
 
-}  // namespace lade::registry
+} // namespace lade::registry

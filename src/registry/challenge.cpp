@@ -29,9 +29,10 @@ public:
     }
 
     std::string take_token() {
-        const std::size_t end = std::min(rest_.find_first_not_of("!#$%&'*+-.^_`|~0123456789"
-                                                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
-                                         rest_.size());
+        const std::size_t end =
+            std::min(rest_.find_first_not_of("!#$%&'*+-.^_`|~0123456789"
+                                             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+                     rest_.size());
         std::string token(rest_.substr(0, end));
         rest_.remove_prefix(end);
         return token;
@@ -64,7 +65,7 @@ private:
     std::string_view rest_;
 };
 
-}  // namespace
+} // namespace
 
 std::string Challenge::parameter(const std::string& name) const {
     const auto found = parameters.find(name);
@@ -102,4 +103,4 @@ std::vector<Challenge> parse_challenges(std::string_view line) {
     }
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

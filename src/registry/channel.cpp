@@ -10,10 +10,6 @@ namespace {
 
 constexpr unsigned max_redirects = 10;
 
-bool is_redirect(int status) {
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 // Where a redirect leads, or the reason why it is not followed.
 Url redirected(const Request& request, const Response& response) {
     const std::string location = response.find("location").value_or("");
@@ -32,15 +28,17 @@ Url as_https(Url url) {
     return url;
 }
 
-}  // namespace
+} // namespace
 
 Channel::Channel(Client& client, Host host, const std::string& repository, std::optional<Credentials> credentials)
-    : client_(client), host_(std::move(host)), repository_(repository),
+    : client_(client),
+      host_(std::move(host)),
+      repository_(repository),
       authorizer_(client, host_, host_.is_registry ? std::move(credentials) : std::nullopt,
                   {cat("repository:", repository, ":pull")}),
       guess_(host_.try_https_too ? Guess::open : Guess::http) {}
 
-// The guess for loopback is http. A TLS server answers that with 400, an alert or silence; then one
+// The guess for loopback is http. A TLS server answers that with 400, an alert or by hanging up; then one
 // handshake tells.
 Channel::Answer Channel::send(const Ask& ask, Receiver& receiver, const std::stop_token& stop) {
     if (guess_ == Guess::https)
@@ -51,7 +49,7 @@ Channel::Answer Channel::send(const Ask& ask, Receiver& receiver, const std::sto
     try {
         answer = send_to(host_.base, ask, receiver, stop);
     } catch (const Transient& failure) {
-        if (failure.unreachable)
+        if (failure.unreachable || guess_ != Guess::open)
             throw;
         auto over_tls = try_https(ask, receiver, stop);
         if (!over_tls)
@@ -61,7 +59,6 @@ Channel::Answer Channel::send(const Ask& ask, Receiver& receiver, const std::sto
     if (answer->response.status == 400)
         if (auto over_tls = try_https(ask, receiver, stop))
             return *std::move(over_tls);
-    guess_ = Guess::http;
     return *std::move(answer);
 }
 
@@ -71,11 +68,12 @@ std::optional<Channel::Answer> Channel::try_https(const Ask& ask, Receiver& rece
         guess_ = Guess::https;
         return answer;
     } catch (const Transient&) {
+        guess_ = Guess::http;
         return std::nullopt;
     }
 }
 
-Channel::Answer Channel::send_to(Url root, const Ask& ask, Receiver& receiver, const std::stop_token& stop) {
+Channel::Answer Channel::send_to(const Url& root, const Ask& ask, Receiver& receiver, const std::stop_token& stop) {
     Request request{.method = ask.method, .url = root};
     request.url.target = cat(root.target == "/" ? "" : root.target, '/', repository_, '/', ask.path);
     bool challenged = false;
@@ -91,10 +89,13 @@ Channel::Answer Channel::send_to(Url root, const Ask& ask, Receiver& receiver, c
             request.headers.push_back("Authorization: " + authorization);
 
         Response response = client_.send(request, receiver, stop);
+        if (own && guess_ == Guess::open && response.status != 400)
+            guess_ = root.scheme == "https" ? Guess::https : Guess::http;
         throw_if_transient(request, response);
-        if (is_redirect(response.status)) {
+        if (response.is_redirect()) {
             if (++redirects > max_redirects)
-                throw Error(ErrorKind::failed_precondition, describe(request), ": more than ", max_redirects, " redirects");
+                throw Error(ErrorKind::failed_precondition, describe(request), ": more than ", max_redirects,
+                            " redirects");
             request.url = redirected(request, response);
             continue;
         }
@@ -108,4 +109,4 @@ Channel::Answer Channel::send_to(Url root, const Ask& ask, Receiver& receiver, c
     }
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

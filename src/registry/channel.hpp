@@ -41,7 +41,7 @@ public:
 private:
     enum class Guess { open, http, https };
 
-    Answer send_to(Url root, const Ask& ask, Receiver& receiver, const std::stop_token& stop);
+    Answer send_to(const Url& root, const Ask& ask, Receiver& receiver, const std::stop_token& stop);
     std::optional<Answer> try_https(const Ask& ask, Receiver& receiver, const std::stop_token& stop);
 
     Client& client_;
@@ -52,4 +52,4 @@ private:
     std::atomic<Guess> guess_;
 };
 
-}  // namespace lade::registry
+} // namespace lade::registry

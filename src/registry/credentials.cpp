@@ -2,10 +2,10 @@
 #include "registry/credentials.hpp"
 
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 
 #include <cerrno>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
@@ -17,7 +17,7 @@ namespace lade::registry {
 
 namespace {
 
-constexpr std::size_t max_config = 4U * 1024 * 1024;
+constexpr std::size_t max_config = 4UL * 1024 * 1024;
 constexpr std::string_view hub_key = "https://index.docker.io/v1/";
 
 bool is_hub(std::string_view registry) {
@@ -96,7 +96,7 @@ std::optional<Credentials> read_entry(const Json& entry) {
     return std::nullopt;
 }
 
-}  // namespace
+} // namespace
 
 Credentials parse_user(std::string_view text) {
     const std::size_t colon = text.find(':');
@@ -126,4 +126,4 @@ std::optional<Credentials> find_docker_credentials(std::string_view registry) {
     });
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

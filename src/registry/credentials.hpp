@@ -10,9 +10,9 @@
 namespace lade::registry {
 
 struct Credentials {
-    std::string user;            // empty: `secret` is an identity (refresh) token
+    std::string user; // empty: `secret` is an identity (refresh) token
     std::string secret;
-    std::string registry_token;  // sent as the bearer token as it is; user and secret are empty then
+    std::string registry_token; // sent as the bearer token as it is; user and secret are empty then
 };
 
 // "user[:pass]".
@@ -22,4 +22,4 @@ Credentials parse_user(std::string_view text);
 // nullopt when there is no file or no entry. A file that cannot be parsed is invalid_argument naming it.
 std::optional<Credentials> find_docker_credentials(std::string_view registry);
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -22,4 +22,4 @@ std::vector<Host> hosts_for(std::string_view domain, const HostRules& rules) {
     return {host};
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -13,12 +13,12 @@
 namespace lade::registry {
 
 struct Capabilities {
-    bool pull = true;     // content by digest
-    bool resolve = true;  // a tag to its digest
+    bool pull = true;    // content by digest
+    bool resolve = true; // a tag to its digest
 };
 
 struct Host {
-    Url base;  // target is the API's root, "/v2"
+    Url base; // target is the API's root, "/v2"
     Capabilities capabilities{};
     bool verify = true;         // its certificate
     bool is_registry = true;    // the reference's own registry: the only one that may see its credentials
@@ -35,4 +35,4 @@ struct HostRules {
 // bytes do not leave the machine. invalid_argument when the domain is no host.
 std::vector<Host> hosts_for(std::string_view domain, const HostRules& rules);
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -29,6 +29,8 @@ constexpr std::size_t kept_error_body = 64'000;
 constexpr std::size_t max_error_body = 1024UL * 1024;
 constexpr std::size_t max_header_bytes = 256UL * 1024;
 constexpr long max_poll_ms = 1000;
+// A TLS handshake with an http server on loopback (see channel.cpp) may be met with silence.
+constexpr std::chrono::seconds loopback_connect{3};
 
 using Easy = std::unique_ptr<CURL, decltype([](CURL* easy) { curl_easy_cleanup(easy); })>;
 using Multi = std::unique_ptr<CURLM, decltype([](CURLM* multi) { curl_multi_cleanup(multi); })>;
@@ -76,11 +78,11 @@ ErrorKind kind_of_certificate_failure(CURLcode code) {
 }
 
 bool is_unreachable(CURLcode code, long os_error) {
-    return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_SSL_CONNECT_ERROR ||
-           (code == CURLE_COULDNT_CONNECT && os_error == ECONNREFUSED);
+    return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY ||
+           code == CURLE_SSL_CONNECT_ERROR || (code == CURLE_COULDNT_CONNECT && os_error == ECONNREFUSED);
 }
 
-}  // namespace
+} // namespace
 
 std::optional<std::string> Response::find(std::string_view name) const {
     const auto found = std::ranges::find(headers, name, &std::pair<std::string, std::string>::first);
@@ -114,7 +116,8 @@ public:
         pending_.reserve(piece);
     }
 
-    Response exchange(const Request& request, Receiver& receiver, const Timeouts& timeouts, const std::stop_token& stop);
+    Response exchange(const Request& request, Receiver& receiver, const Timeouts& timeouts,
+                      const std::stop_token& stop);
     bool knows(const Url& url) const { return last_.same_origin(url); }
 
 private:
@@ -146,7 +149,7 @@ private:
     Multi multi_;
     Easy easy_;
     List headers_;
-    bool reusable_ = false;  // easy_
+    bool reusable_ = false; // easy_
     Url last_;
     std::array<char, CURL_ERROR_SIZE> reason_{};
 
@@ -159,7 +162,7 @@ private:
     std::size_t header_bytes_ = 0;
     std::size_t error_bytes_ = 0;
     bool begun_ = false;
-    bool enough_ = false;  // the rest of an error body is not wanted
+    bool enough_ = false; // the rest of an error body is not wanted
     std::vector<std::byte> pending_;
     std::exception_ptr thrown_;
 };
@@ -179,12 +182,14 @@ std::size_t Client::Session::body_callback(char* data, std::size_t size, std::si
 }
 
 // Called for new and reused connections alike, before the request is sent.
-int Client::Session::ready_callback(void* self, char* remote, char* /*local*/, int /*remote_port*/, int /*local_port*/) {
+int Client::Session::ready_callback(void* self, char* remote, char* /*local*/, int /*remote_port*/,
+                                    int /*local_port*/) {
     auto& session = *static_cast<Session*>(self);
     const bool good = session.guarded([&] {
         const Request& request = *session.request_;
         if (request.refuse_local && !has_proxy(request.url.scheme) && is_local_address(remote))
-            throw Error(ErrorKind::permission_denied, describe(request), ": refused, ", printable(remote), " is a local address");
+            throw Error(ErrorKind::permission_denied, describe(request), ": refused, ", printable(remote),
+                        " is a local address");
         session.response_.peer = has_proxy(request.url.scheme) && !is_loopback(request.url.host) ? "" : remote;
         session.phase_ = Phase::waiting;
         session.asked_at_ = Clock::now();
@@ -196,7 +201,8 @@ int Client::Session::ready_callback(void* self, char* remote, char* /*local*/, i
 void Client::Session::on_header(std::string_view line) {
     header_bytes_ += line.size();
     if (header_bytes_ > max_header_bytes)
-        throw Error(ErrorKind::resource_exhausted, describe(*request_), ": a header of more than ", max_header_bytes, " bytes");
+        throw Error(ErrorKind::resource_exhausted, describe(*request_), ": a header of more than ", max_header_bytes,
+                    " bytes");
     line = trim(line);
     if (line.starts_with("HTTP/")) {
         response_.headers.clear();
@@ -262,11 +268,13 @@ void Client::Session::prepare(const Request& request, const Timeouts& timeouts) 
     set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     set(easy, CURLOPT_ERRORBUFFER, reason_.data());
     set(easy, CURLOPT_USERAGENT, "lade/" LADE_VERSION);
-    set(easy, CURLOPT_CONNECTTIMEOUT, static_cast<long>(timeouts.connect.count()));
+    const bool loopback = is_loopback(request.url.host);
+    const std::chrono::seconds connect = loopback ? std::min(timeouts.connect, loopback_connect) : timeouts.connect;
+    set(easy, CURLOPT_CONNECTTIMEOUT, static_cast<long>(connect.count()));
     set(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     set(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(timeouts.stall.count()));
     // libcurl takes proxies from the environment; this machine is never asked through one.
-    if (is_loopback(request.url.host))
+    if (loopback)
         set(easy, CURLOPT_NOPROXY, "*");
 
     set(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -425,29 +433,10 @@ Response Client::send(const Request& request, Receiver& receiver, const std::sto
     check_stop(stop);
     // A name that is an address in itself is refused before it is connected to, by way of a proxy as well.
     if (request.refuse_local && (is_loopback(request.url.host) || is_local_address(request.url.host)))
-        throw Error(ErrorKind::permission_denied, describe(request), ": refused, ", request.url.host, " is a local address");
+        throw Error(ErrorKind::permission_denied, describe(request), ": refused, ", request.url.host,
+                    " is a local address");
     Lease lease(*this, request.url);
     return lease.session().exchange(request, receiver, timeouts_, stop);
 }
 
-std::string status_text(int status) {
-    struct Word {
-        int status;
-        std::string_view text;
-    };
-    static constexpr std::array<Word, 25> words{{
-        {300, "Multiple Choices"},    {301, "Moved Permanently"},     {302, "Found"},
-        {303, "See Other"},           {304, "Not Modified"},          {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"},  {400, "Bad Request"},           {401, "Unauthorized"},
-        {402, "Payment Required"},    {403, "Forbidden"},             {404, "Not Found"},
-        {405, "Method Not Allowed"},  {406, "Not Acceptable"},        {407, "Proxy Authentication Required"},
-        {408, "Request Timeout"},     {410, "Gone"},                  {416, "Range Not Satisfiable"},
-        {429, "Too Many Requests"},   {451, "Unavailable For Legal Reasons"},
-        {500, "Internal Server Error"}, {501, "Not Implemented"},     {502, "Bad Gateway"},
-        {503, "Service Unavailable"}, {504, "Gateway Timeout"},
-    }};
-    const auto* const known = std::ranges::find(words, status, &Word::status);
-    return known == words.end() ? cat(status) : cat(status, ' ', known->text);
-}
-
-}  // namespace lade::registry
+} // namespace lade::registry

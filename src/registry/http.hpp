@@ -24,22 +24,26 @@
 namespace lade::registry {
 
 struct Request {
-    std::string method = "GET";  // GET, HEAD or POST
+    std::string method = "GET"; // GET, HEAD or POST
     Url url;
-    std::vector<std::string> headers{};  // "Name: value"
-    std::string body{};                  // of a POST
-    bool verify = true;                  // the server's certificate
-    bool refuse_local = false;           // send nothing to an address of this machine or link
+    std::vector<std::string> headers{}; // "Name: value"
+    std::string body{};                 // of a POST
+    bool verify = true;                 // the server's certificate
+    bool refuse_local = false;          // send nothing to an address of this machine or link
 };
 
 struct Response {
     int status = 0;
-    std::vector<std::pair<std::string, std::string>> headers{};  // names in lower case, in order
-    std::string body{};                                          // not 2xx: its first 64000 bytes
+    std::vector<std::pair<std::string, std::string>> headers{}; // names in lower case, in order
+    std::string body{};                                         // not 2xx: its first 64000 bytes
     std::chrono::seconds retry_after{0};
-    std::string peer{};  // the server's address; "" when a proxy may stand between
+    std::string peer{}; // the server's address; "" when a proxy may stand between
 
     bool ok() const noexcept { return status >= 200 && status < 300; }
+    // One that names another place; not 304.
+    bool is_redirect() const noexcept {
+        return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    }
     // The first header of that (lower-case) name.
     std::optional<std::string> find(std::string_view name) const;
     std::vector<std::string> all(std::string_view name) const;
@@ -66,8 +70,8 @@ public:
 
 struct Timeouts {
     std::chrono::seconds connect{30};
-    std::chrono::seconds header{30};  // from the request to the end of the reply's header
-    std::chrono::seconds stall{30};   // without one byte of the body
+    std::chrono::seconds header{30}; // from the request to the end of the reply's header
+    std::chrono::seconds stall{30};  // without one byte of the body
 };
 
 class Client {
@@ -92,7 +96,5 @@ private:
 
 // "HEAD https://host/v2/x/manifests/1", the beginning of every message about a request.
 std::string describe(const Request& request);
-// "503 Service Unavailable"; the words are ours, never the server's.
-std::string status_text(int status);
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -29,7 +29,7 @@ std::string accept(const std::string& media_type) {
     return plain ? cat("Accept: ", media_type, ", */*") : "Accept: */*";
 }
 
-}  // namespace
+} // namespace
 
 struct Repository::Impl {
     Impl(oci::Reference wanted, Options options) : reference(std::move(wanted)), retries(options.retries) {
@@ -37,13 +37,15 @@ struct Repository::Impl {
             options.credentials = find_docker_credentials(reference.domain());
         const HostRules rules{.plain_http = options.plain_http, .skip_verify = options.skip_verify};
         for (Host& host : hosts_for(reference.domain(), rules))
-            channels.push_back(std::make_unique<Channel>(client, std::move(host), reference.path(), options.credentials));
+            channels.push_back(
+                std::make_unique<Channel>(client, std::move(host), reference.path(), options.credentials));
     }
 
     // There is one host so far. With mirrors, resolve and fetch will go through all that are capable, in order, and
     // an error of one will lead on to the next.
     Channel& channel(bool Capabilities::*capability) {
-        const auto able = std::ranges::find_if(channels, [&](const auto& one) { return one->host().capabilities.*capability; });
+        const auto able =
+            std::ranges::find_if(channels, [&](const auto& one) { return one->host().capabilities.*capability; });
         if (able == channels.end())
             throw Error(ErrorKind::not_found, reference.repository(), ": no host serves this registry");
         return **able;
@@ -65,9 +67,11 @@ oci::Descriptor Repository::resolve(const std::stop_token& stop) {
     return registry::resolve(channel, impl_->reference, impl_->retries, stop);
 }
 
-void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, Sink& sink, const std::stop_token& stop) {
+void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, Sink& sink,
+                       const std::stop_token& stop) {
     if (offset > descriptor.size)
-        throw Error(ErrorKind::invalid_argument, descriptor.digest, ": offset ", offset, " is past its ", descriptor.size, " bytes");
+        throw Error(ErrorKind::invalid_argument, descriptor.digest, ": offset ", offset, " is past its ",
+                    descriptor.size, " bytes");
     Channel& channel = impl_->channel(&Capabilities::pull);
     BlobReceiver receiver(offset, descriptor.size, sink);
     const auto attempt = [&] {
@@ -76,19 +80,23 @@ void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, 
         Channel::Ask ask{.method = "GET", .path = resource_of(descriptor), .headers = {accept(descriptor.media_type)}};
         if (receiver.position() > 0)
             ask.headers.push_back(cat("Range: bytes=", receiver.position(), '-'));
-        const auto [request, response] = channel.send(ask, receiver, stop);
+        const Channel::Answer answer = channel.send(ask, receiver, stop);
+        const Request& request = answer.request;
+        const Response& response = answer.response;
         if (response.status == 416 && receiver.position() > 0)
-            throw Error(ErrorKind::data_loss, describe(request), ": ", status_text(response.status), ": the registry's content ends before byte ",
-                        receiver.position(), ", the descriptor says ", descriptor.size);
+            throw Error(ErrorKind::data_loss, describe(request), ": ", status_text(response.status),
+                        ": the registry's content ends before byte ", receiver.position(), ", the descriptor says ",
+                        descriptor.size);
         if (response.status == 404)
             doing([&] { return cat(impl_->reference.repository(), '@', descriptor.digest, " not found"); },
                   [&] { throw_status(request, response, denied_meaning); });
         if (!response.ok())
             throw_status(request, response, denied_meaning);
         if (!receiver.done())
-            throw Transient(describe(request), ": the body ended after ", receiver.position(), " of ", descriptor.size, " bytes");
+            throw Transient(describe(request), ": the body ended after ", receiver.position(), " of ", descriptor.size,
+                            " bytes");
     };
     with_retries(impl_->retries, stop, attempt, [&] { return receiver.position(); });
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -18,10 +18,10 @@
 namespace lade::registry {
 
 struct Options {
-    bool plain_http = false;                 // speak http to a registry that is not on loopback
-    bool skip_verify = false;                // do not verify the registry's certificate
-    std::optional<Credentials> credentials;  // -u: for the reference's own registry only
-    unsigned retries = 5;                    // further attempts after the first
+    bool plain_http = false;                // speak http to a registry that is not on loopback
+    bool skip_verify = false;               // do not verify the registry's certificate
+    std::optional<Credentials> credentials; // -u: for the reference's own registry only
+    unsigned retries = 5;                   // further attempts after the first
 };
 
 class Repository {
@@ -45,4 +45,4 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -15,11 +15,10 @@ namespace lade::registry {
 
 namespace {
 
-constexpr std::string_view accept_documents =
-    "Accept: application/vnd.docker.distribution.manifest.v2+json, "
-    "application/vnd.docker.distribution.manifest.list.v2+json, "
-    "application/vnd.oci.image.manifest.v1+json, "
-    "application/vnd.oci.image.index.v1+json, */*";
+constexpr std::string_view accept_documents = "Accept: application/vnd.docker.distribution.manifest.v2+json, "
+                                              "application/vnd.docker.distribution.manifest.list.v2+json, "
+                                              "application/vnd.oci.image.manifest.v1+json, "
+                                              "application/vnd.oci.image.index.v1+json, */*";
 
 // A document's bytes; every attempt begins anew.
 class DocumentReceiver final : public Receiver {
@@ -63,8 +62,8 @@ std::optional<oci::Digest> told_digest(const Request& request, const Response& r
         return std::nullopt;
     auto digest = oci::Digest::try_parse(*text);
     if (!digest)
-        throw Error(ErrorKind::data_loss, describe(request), ": Docker-Content-Digest \"", printable(text->substr(0, 200)),
-                    "\" is no digest");
+        throw Error(ErrorKind::data_loss, describe(request), ": Docker-Content-Digest \"",
+                    printable(text->substr(0, 200)), "\" is no digest");
     return digest;
 }
 
@@ -92,12 +91,13 @@ private:
     const oci::Reference& reference_;
     unsigned retries_;
     const std::stop_token& stop_;
-    std::optional<Channel::Answer> missing_;  // the first 404
+    std::optional<Channel::Answer> missing_; // the first 404
 };
 
 Channel::Answer Resolution::ask(const std::string& method, const std::string& path, Receiver& receiver) {
     const Channel::Ask wanted{.method = method, .path = path, .headers = {std::string(accept_documents)}};
-    return with_retries(retries_, stop_, [&] { return channel_.send(wanted, receiver, stop_); }, [] { return 0U; });
+    return with_retries(
+        retries_, stop_, [&] { return channel_.send(wanted, receiver, stop_); }, [] { return 0U; });
 }
 
 oci::Descriptor Resolution::run() {
@@ -171,10 +171,11 @@ void Resolution::refuse_forbidden(const std::string& path, const Channel::Answer
     throw_status(head.request, told.response, denied_meaning);
 }
 
-}  // namespace
+} // namespace
 
-oci::Descriptor resolve(Channel& channel, const oci::Reference& reference, unsigned retries, const std::stop_token& stop) {
+oci::Descriptor resolve(Channel& channel, const oci::Reference& reference, unsigned retries,
+                        const std::stop_token& stop) {
     return Resolution(channel, reference, retries, stop).run();
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -12,6 +12,7 @@ namespace lade::registry {
 
 // By HEAD where the registry allows; by GET, with the digest made from the body, where it does not say
 // enough. Errors as Repository::resolve.
-oci::Descriptor resolve(Channel& channel, const oci::Reference& reference, unsigned retries, const std::stop_token& stop);
+oci::Descriptor resolve(Channel& channel, const oci::Reference& reference, unsigned retries,
+                        const std::stop_token& stop);
 
-}  // namespace lade::registry
+} // namespace lade::registry

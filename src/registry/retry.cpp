@@ -29,7 +29,7 @@ milliseconds jittered(milliseconds pause) {
     return pause + milliseconds(std::uniform_int_distribution<milliseconds::rep>(-quarter, quarter)(random));
 }
 
-}  // namespace
+} // namespace
 
 milliseconds pause_after(unsigned count, std::chrono::seconds retry_after) {
     const milliseconds asked = std::min(retry_after, longest_retry_after);
@@ -50,4 +50,4 @@ void Retries::failed(const Transient& failure, std::uint64_t progress, const std
     sleep_for(failure.retry_after.count() > 0 ? pause + jittered(first_pause) : jittered(pause), stop);
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

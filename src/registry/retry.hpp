@@ -41,4 +41,4 @@ auto with_retries(unsigned limit, const std::stop_token& stop, Attempt&& attempt
     }
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

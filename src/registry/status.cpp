@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/status.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -44,7 +45,43 @@ ErrorKind kind_of(int status) {
     }
 }
 
-}  // namespace
+} // namespace
+
+std::string status_text(int status) {
+    struct Word {
+        int status;
+        std::string_view text;
+    };
+    static constexpr std::array<Word, 25> words{{
+        {300, "Multiple Choices"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {402, "Payment Required"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {407, "Proxy Authentication Required"},
+        {408, "Request Timeout"},
+        {410, "Gone"},
+        {416, "Range Not Satisfiable"},
+        {429, "Too Many Requests"},
+        {451, "Unavailable For Legal Reasons"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+    }};
+    const auto* const known = std::ranges::find(words, status, &Word::status);
+    return known == words.end() ? cat(status) : cat(status, ' ', known->text);
+}
 
 std::string error_text(std::string_view body) {
     if (!trim(body).starts_with('{'))
@@ -80,4 +117,4 @@ void throw_status(const Request& request, const Response& response, std::string_
     throw Error(kind_of(response.status), describe(request, response, denied));
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

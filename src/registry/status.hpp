@@ -9,6 +9,9 @@
 
 namespace lade::registry {
 
+// "503 Service Unavailable"; the words are ours, never the server's.
+std::string status_text(int status);
+
 // The `errors` of a registry's JSON, "CODE: message" joined by "; "; "" when there are none.
 std::string error_text(std::string_view body);
 
@@ -22,4 +25,4 @@ void throw_if_transient(const Request& request, const Response& response);
 // not_found, 5xx unavailable, the rest failed_precondition. `denied` says what 401 and 403 mean here.
 [[noreturn]] void throw_status(const Request& request, const Response& response, std::string_view denied);
 
-}  // namespace lade::registry
+} // namespace lade::registry

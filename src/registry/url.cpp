@@ -14,7 +14,7 @@ namespace lade::registry {
 
 namespace {
 
-constexpr std::size_t max_url = 16 * 1024;
+constexpr std::size_t max_url = 16UL * 1024;
 
 std::uint16_t default_port(std::string_view scheme) {
     return scheme == "https" ? 443 : 80;
@@ -52,10 +52,12 @@ std::string remove_dots(std::string_view path) {
         else if (last)
             kept.emplace_back();
     }
-    return "/" + join(kept, "/");
+    std::string clean("/");
+    clean += join(kept, "/");
+    return clean;
 }
 
-}  // namespace
+} // namespace
 
 std::optional<Url> Url::parse(std::string_view text) {
     const std::size_t colon = text.find("://");
@@ -68,6 +70,9 @@ std::optional<Url> Url::parse(std::string_view text) {
     const std::string_view rest = text.substr(colon + 3);
     const std::size_t end = rest.find_first_of("/?#");
     std::string_view authority = rest.substr(0, end);
+    // Readers of URLs disagree whether this ends a host; here it ends the reading.
+    if (authority.find('\\') != std::string_view::npos)
+        return std::nullopt;
     if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos)
         authority.remove_prefix(at + 1);
     const std::size_t port_at = authority.find(':', authority.starts_with('[') ? authority.find(']') : 0);
@@ -165,4 +170,4 @@ std::string percent_encode(std::string_view text) {
     return out;
 }
 
-}  // namespace lade::registry
+} // namespace lade::registry

@@ -11,10 +11,10 @@
 namespace lade::registry {
 
 struct Url {
-    std::string scheme;  // "http" or "https"
-    std::string host;    // lower case; an IPv6 address in brackets
+    std::string scheme; // "http" or "https"
+    std::string host;   // lower case; an IPv6 address in brackets
     std::uint16_t port = 0;
-    std::string target = "/";  // path and query
+    std::string target = "/"; // path and query
 
     // nullopt for anything but http(s) with a plain host. User info and fragment are dropped.
     static std::optional<Url> parse(std::string_view text);
@@ -37,4 +37,4 @@ bool is_local_address(std::string_view address);
 // For a query or a form: everything but letters, digits and -._~ becomes %XX.
 std::string percent_encode(std::string_view text);
 
-}  // namespace lade::registry
+} // namespace lade::registry

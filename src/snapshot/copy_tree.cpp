@@ -43,7 +43,8 @@ void copy_xattrs(const std::string& from, const std::string& to) {
         const ssize_t length = ::getxattr(from.c_str(), name.c_str(), value.data(), value.size());
         if (length < 0)
             continue;
-        if (::setxattr(to.c_str(), name.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0 && errno != ENOTSUP)
+        if (::setxattr(to.c_str(), name.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0 &&
+            errno != ENOTSUP)
             throw_errno(errno, "copy xattr ", printable(name));
     }
 }
@@ -146,10 +147,10 @@ private:
     }
 
     int root_;
-    std::map<std::pair<dev_t, ino_t>, std::string> links_;  // first name of each inode, below root_
+    std::map<std::pair<dev_t, ino_t>, std::string> links_; // first name of each inode, below root_
 };
 
-}  // namespace
+} // namespace
 
 void copy_tree(int from, int to) {
     struct stat st {};
@@ -160,4 +161,4 @@ void copy_tree(int from, int to) {
     set_times(to, ".", st);
 }
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

@@ -8,4 +8,4 @@ namespace lade::snapshot {
 // with the original where the file system can (reflink). Needs privilege to keep owners.
 void copy_tree(int from, int to);
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

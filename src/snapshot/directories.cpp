@@ -41,4 +41,4 @@ void Directories::make(Id id, const std::vector<Part>& parts) const {
         make_directory(fd_.get(), cat(name, '/', part.name), part.mode);
 }
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

@@ -31,4 +31,4 @@ private:
     Fd fd_;
 };
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

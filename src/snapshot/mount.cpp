@@ -32,21 +32,23 @@ private:
 };
 
 void mount_and_work(int base, const OverlayLayers& layers, const std::function<void(int root)>& work) {
+    // Relative names keep the options of a long stack within one page. The working directory must be entered
+    // before the namespace is copied: `base` itself keeps pointing into the old one, where nothing can be stacked.
+    if (::unshare(CLONE_FS) != 0)
+        throw_errno(errno, "leave the shared working directory");
+    if (::fchdir(base) != 0)
+        throw_errno(errno, "enter the snapshots' directory");
     if (::unshare(CLONE_NEWNS) != 0)
         throw_errno(errno, "make a mount namespace");
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
         throw_errno(errno, "make mounts private");
-    // Relative names keep the options of a long stack within one page. CLONE_NEWNS implies CLONE_FS, so the
-    // working directory is this thread's own.
-    if (::fchdir(base) != 0)
-        throw_errno(errno, "enter the snapshots' directory");
-    const Mounted mounted(layers.point, cat("workdir=", layers.work, ",upperdir=", layers.upper,
-                                            ",lowerdir=", join(layers.lowers, ":"), ",index=off,metacopy=off,redirect_dir=off"));
+    const Mounted mounted(layers.point, cat("workdir=", layers.work, ",upperdir=", layers.upper, ",lowerdir=",
+                                            join(layers.lowers, ":"), ",index=off,metacopy=off,redirect_dir=off"));
     const Fd root = open_at(AT_FDCWD, layers.point, O_RDONLY | O_DIRECTORY);
     work(root.get());
 }
 
-}  // namespace
+} // namespace
 
 void with_overlay(int base, const OverlayLayers& layers, const std::function<void(int root)>& work) {
     std::exception_ptr error;
@@ -62,4 +64,4 @@ void with_overlay(int base, const OverlayLayers& layers, const std::function<voi
         std::rethrow_exception(error);
 }
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

@@ -24,8 +24,8 @@ struct OverlayLayers {
     std::vector<std::string> lowers;
     std::string upper;
     std::string work;
-    std::string point;  // an empty directory to mount on
+    std::string point; // an empty directory to mount on
 };
 void with_overlay(int base, const OverlayLayers& layers, const std::function<void(int root)>& work);
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

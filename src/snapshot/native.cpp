@@ -15,7 +15,7 @@ std::string tree_of(Id id) {
     return cat(id, "/fs");
 }
 
-}  // namespace
+} // namespace
 
 void Native::create(const Stack& stack) {
     directories_.make(stack.id, {{.name = "fs", .mode = 0755}});
@@ -34,7 +34,9 @@ std::string Native::path(Id id) const {
 std::vector<Mount> Native::mounts(const Stack& stack, Access access) const {
     if (access == Access::read_write)
         return {{.type = "bind", .source = path(stack.id), .options = {"rbind", "rw"}}};
-    return {{.type = "bind", .source = path(stack.parents.empty() ? stack.id : stack.parents.front()), .options = {"rbind", "ro"}}};
+    return {{.type = "bind",
+             .source = path(stack.parents.empty() ? stack.id : stack.parents.front()),
+             .options = {"rbind", "ro"}}};
 }
 
 void Native::with_mounted(const Stack& stack, const std::function<void(int root)>& work) const {
@@ -55,4 +57,4 @@ std::optional<std::string> native_unusable() {
     return std::nullopt;
 }
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

@@ -29,4 +29,4 @@ private:
 // See unusable().
 std::optional<std::string> native_unusable();
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

@@ -24,7 +24,7 @@ bool opaque(int directory) {
     return ::fgetxattr(directory, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
 }
 
-}  // namespace
+} // namespace
 
 void Overlay::create(const Stack& stack) {
     directories_.make(stack.id, {{.name = "fs", .mode = 0755}, {.name = "work", .mode = 0711}});
@@ -90,7 +90,8 @@ void Overlay::sync() const {
 }
 
 void Overlay::with_mounted(const Stack& stack, const std::function<void(int root)>& work) const {
-    OverlayLayers layers{.lowers = {}, .upper = tree_of(stack.id), .work = cat(stack.id, "/work"), .point = cat(stack.id, "/mount")};
+    OverlayLayers layers{
+        .lowers = {}, .upper = tree_of(stack.id), .work = cat(stack.id, "/work"), .point = cat(stack.id, "/mount")};
     for (const Id id : visible(stack.parents))
         layers.lowers.push_back(tree_of(id));
     make_directory(directories_.fd(), layers.point, 0700);
@@ -104,4 +105,4 @@ std::optional<std::string> overlay_unusable() {
     return std::nullopt;
 }
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

@@ -33,4 +33,4 @@ private:
 // See unusable().
 std::optional<std::string> overlay_unusable();
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

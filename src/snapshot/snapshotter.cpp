@@ -20,11 +20,12 @@ std::unique_ptr<Snapshotter> open_snapshotter(std::string_view name, const std::
     std::vector<std::string> known;
     for (const std::string_view one : snapshotter_names())
         known.emplace_back(one);
-    throw Error(ErrorKind::invalid_argument, "snapshotter \"", printable(name), "\" is not known, there are: ", join(known, ", "));
+    throw Error(ErrorKind::invalid_argument, "snapshotter \"", printable(name),
+                "\" is not known, there are: ", join(known, ", "));
 }
 
 std::optional<std::string> unusable(std::string_view name) {
     return name == "overlayfs" ? overlay_unusable() : native_unusable();
 }
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

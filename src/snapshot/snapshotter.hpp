@@ -21,13 +21,13 @@ using Id = std::int64_t;
 
 // Where an unpacked layer's files go.
 enum class TreeForm {
-    layer,  // this layer's changes alone, whiteouts as overlayfs writes them
-    whole,  // the whole tree so far, already holding the layers below
+    layer, // this layer's changes alone, whiteouts as overlayfs writes them
+    whole, // the whole tree so far, already holding the layers below
 };
 
 struct Stack {
     Id id = 0;
-    std::vector<Id> parents;  // nearest first
+    std::vector<Id> parents; // nearest first
 };
 
 enum class Access { read_only, read_write };
@@ -70,4 +70,4 @@ std::vector<std::string_view> snapshotter_names();
 // Why this process cannot unpack with the snapshotter (no privilege, no overlay support), or nullopt.
 std::optional<std::string> unusable(std::string_view name);
 
-}  // namespace lade::snapshot
+} // namespace lade::snapshot

@@ -19,15 +19,19 @@ bool durable(const Store& store) {
     return store.sync() != Sync::none;
 }
 
-}  // namespace
+} // namespace
 
 std::string ingest_ref(const std::string& name_space, const std::string& ref) {
     return cat(name_space, '/', ref);
 }
 
-BlobWriter::BlobWriter(Store& store, std::string name_space, std::string ref, oci::Descriptor descriptor, LeaseHold& lease,
-                       content::Ingest ingest)
-    : store_(&store), namespace_(std::move(name_space)), ref_(std::move(ref)), descriptor_(std::move(descriptor)), lease_(&lease),
+BlobWriter::BlobWriter(Store& store, std::string name_space, std::string ref, oci::Descriptor descriptor,
+                       LeaseHold& lease, content::Ingest ingest)
+    : store_(&store),
+      namespace_(std::move(name_space)),
+      ref_(std::move(ref)),
+      descriptor_(std::move(descriptor)),
+      lease_(&lease),
       ingest_(std::move(ingest)) {}
 
 void BlobWriter::remove_row() {
@@ -84,7 +88,8 @@ Fd Blobs::open(const oci::Digest& digest) {
         throw Error(ErrorKind::data_loss, "content ", digest, ": its file is missing");
     struct stat st {};
     if (::fstat(file->get(), &st) != 0 || static_cast<std::uint64_t>(st.st_size) != blob->size)
-        throw Error(ErrorKind::data_loss, "content ", digest, ": its file has ", st.st_size, " bytes, not ", blob->size);
+        throw Error(ErrorKind::data_loss, "content ", digest, ": its file has ", st.st_size, " bytes, not ",
+                    blob->size);
     return std::move(*file);
 }
 
@@ -98,13 +103,15 @@ std::string Blobs::read_document(const oci::Descriptor& descriptor) {
     return text;
 }
 
-bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease, const std::stop_token& stop) {
+bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease,
+                  const std::stop_token& stop) {
     meta::Content content(store_.database(), namespace_);
     const auto shared = content.shared_size(descriptor.digest);
     if (!shared)
         return false;
     if (*shared != descriptor.size)
-        throw Error(ErrorKind::data_loss, descriptor.digest, ": has ", *shared, " bytes, the descriptor says ", descriptor.size);
+        throw Error(ErrorKind::data_loss, descriptor.digest, ": has ", *shared, " bytes, the descriptor says ",
+                    descriptor.size);
     // The lock keeps a collection from taking the file between the look and the row.
     const FileLock publishing = store_.publish_lock(LockMode::shared, stop);
     if (store_.files().size(descriptor.digest) != descriptor.size)
@@ -117,7 +124,8 @@ bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, 
     return true;
 }
 
-BlobWriter Blobs::ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease, const std::stop_token& stop) {
+BlobWriter Blobs::ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease,
+                         const std::stop_token& stop) {
     content::Ingest ingest = content::Ingest::open(store_.files(), ingest_ref(namespace_, ref), descriptor.size,
                                                    descriptor.digest.algorithm(), stop);
     // The row comes after the lock: whoever had the lock before us removed the row with its ingest.
@@ -155,4 +163,4 @@ std::vector<IngestStatus> Blobs::active() {
     return mine;
 }
 
-}  // namespace lade::store
+} // namespace lade::store

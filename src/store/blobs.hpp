@@ -65,9 +65,11 @@ public:
 
     // True when the namespace has the blob now: it had, or took over the shared file of another one with
     // the same digest and size. The lease holds it, `labels` are merged in.
-    bool adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease, const std::stop_token& stop);
+    bool adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease,
+               const std::stop_token& stop);
     // Opens the ingest `ref`, waiting while another process writes it: check adopt() again afterwards.
-    BlobWriter ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease, const std::stop_token& stop);
+    BlobWriter ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease,
+                      const std::stop_token& stop);
 
     void label(const oci::Digest& digest, const oci::Labels& changes);
     // False when there is none. The file stays until garbage collection.
@@ -83,4 +85,4 @@ private:
 // The ref of an ingest on disk.
 std::string ingest_ref(const std::string& name_space, const std::string& ref);
 
-}  // namespace lade::store
+} // namespace lade::store

@@ -96,7 +96,7 @@ private:
                 break;
             case NodeType::image:
             case NodeType::container:
-                break;  // always roots
+                break; // always roots
             }
         }
         for (const auto& [snapshotter, keys] : snapshots)
@@ -153,7 +153,8 @@ private:
         for (const std::string_view name : snapshot::snapshotter_names()) {
             auto snapshotter = store_.open_snapshotter(name);
             std::set<snapshot::Id> known;
-            for (meta::Statement rows = store_.database().query("SELECT id FROM snapshots WHERE snapshotter = ?", name); rows.next();)
+            for (meta::Statement rows = store_.database().query("SELECT id FROM snapshots WHERE snapshotter = ?", name);
+                 rows.next();)
                 known.insert(rows.integer(0));
             std::vector<snapshot::Id> lost;
             for (const snapshot::Id id : snapshotter->list())
@@ -194,7 +195,7 @@ private:
     std::vector<std::string> ingests_;
 };
 
-}  // namespace
+} // namespace
 
 Collected collect(Store& store, Mode mode, const std::stop_token& stop) {
     return Collection(store, mode).run(stop);
@@ -209,4 +210,4 @@ bool has_dead_leases(Store& store) {
     return false;
 }
 
-}  // namespace lade::store
+} // namespace lade::store

@@ -21,11 +21,11 @@ struct Garbage {
 
 struct Collected {
     std::vector<Garbage> content;
-    std::vector<Garbage> snapshots;  // key: <snapshotter>/<key>
+    std::vector<Garbage> snapshots; // key: <snapshotter>/<key>
     std::vector<Garbage> ingests;
     std::vector<Garbage> leases;
-    std::vector<Garbage> files;  // blobs, snapshot and ingest directories without a row
-    std::uint64_t bytes = 0;     // on disk, of blobs and snapshot directories
+    std::vector<Garbage> files; // blobs, snapshot and ingest directories without a row
+    std::uint64_t bytes = 0;    // on disk, of blobs and snapshot directories
 };
 
 enum class Mode { dry_run, remove };
@@ -36,4 +36,4 @@ Collected collect(Store& store, Mode mode, const std::stop_token& stop);
 // True when a lease expired or lost its owner: then a collection is due.
 bool has_dead_leases(Store& store);
 
-}  // namespace lade::store
+} // namespace lade::store

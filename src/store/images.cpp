@@ -27,4 +27,4 @@ bool Images::remove(const std::string& name) {
     return removed;
 }
 
-}  // namespace lade::store
+} // namespace lade::store

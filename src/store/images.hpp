@@ -29,4 +29,4 @@ private:
     std::string namespace_;
 };
 
-}  // namespace lade::store
+} // namespace lade::store

@@ -28,7 +28,7 @@ std::optional<FileLock> try_own(int locks, const std::string& name) {
     return lock;
 }
 
-}  // namespace
+} // namespace
 
 std::string generate_lease_id() {
     return cat(now().time_since_epoch().count() % 1'000'000'000, '-', random_text(4));
@@ -93,4 +93,4 @@ void remove_dead_locks(Store& store) {
     }
 }
 
-}  // namespace lade::store
+} // namespace lade::store

@@ -45,4 +45,4 @@ void remove_dead_locks(Store& store);
 // An id nobody has yet, in ctr's form "<nanoseconds>-<4 characters>".
 std::string generate_lease_id();
 
-}  // namespace lade::store
+} // namespace lade::store

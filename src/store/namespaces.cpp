@@ -18,7 +18,7 @@ auto in_transaction(Store& store, Work work) {
     }
 }
 
-}  // namespace
+} // namespace
 
 std::vector<Namespace> Namespaces::list() {
     return meta::Namespaces(store_.database()).list();
@@ -55,4 +55,4 @@ bool Leases::remove(const std::string& id) {
     return in_transaction(store_, [&] { return meta::Leases(store_.database(), namespace_).remove(id); });
 }
 
-}  // namespace lade::store
+} // namespace lade::store

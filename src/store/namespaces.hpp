@@ -43,4 +43,4 @@ private:
     std::string namespace_;
 };
 
-}  // namespace lade::store
+} // namespace lade::store

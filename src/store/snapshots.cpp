@@ -8,7 +8,9 @@
 namespace lade::store {
 
 Snapshots::Snapshots(Store& store, std::string name_space, std::string_view snapshotter)
-    : store_(store), namespace_(std::move(name_space)), snapshotter_(store.open_snapshotter(snapshotter)),
+    : store_(store),
+      namespace_(std::move(name_space)),
+      snapshotter_(store.open_snapshotter(snapshotter)),
       rows_(store.database(), namespace_, std::string(snapshotter)) {}
 
 LeaseResource Snapshots::resource(const std::string& key) const {
@@ -37,9 +39,11 @@ std::vector<snapshot::Id> Snapshots::parents(const std::string& key) {
 std::vector<snapshot::Mount> Snapshots::mounts(const std::string& key) {
     const Snapshot snapshot = get(key);
     if (snapshot.kind == SnapshotKind::committed)
-        throw Error(ErrorKind::failed_precondition, "snapshot ", printable(key), " is committed: only active snapshots and views are mounted");
-    return snapshotter_->mounts({.id = snapshot.id, .parents = parents(key)},
-                                snapshot.kind == SnapshotKind::active ? snapshot::Access::read_write : snapshot::Access::read_only);
+        throw Error(ErrorKind::failed_precondition, "snapshot ", printable(key),
+                    " is committed: only active snapshots and views are mounted");
+    return snapshotter_->mounts({.id = snapshot.id, .parents = parents(key)}, snapshot.kind == SnapshotKind::active
+                                                                                  ? snapshot::Access::read_write
+                                                                                  : snapshot::Access::read_only);
 }
 
 DiskUsage Snapshots::usage(const std::string& key) {
@@ -64,7 +68,8 @@ void Snapshots::remove(const std::string& key) {
 
 Snapshots::Extraction Snapshots::prepare(const oci::ChainId& chain, std::vector<snapshot::Id> below, LeaseHold& lease) {
     Extraction extraction{.chain = chain,
-                          .key = cat("extract-", now().time_since_epoch().count() % 1'000'000'000, '-', random_text(4), ' ', chain.string()),
+                          .key = cat("extract-", now().time_since_epoch().count() % 1'000'000'000, '-', random_text(4),
+                                     ' ', chain.string()),
                           .stack = {.id = 0, .parents = std::move(below)}};
     {
         // The row comes first because it gives the id. Active rows are work in progress: the lease holds this
@@ -115,4 +120,4 @@ void Snapshots::commit(const std::vector<Extraction>& extractions, const std::st
         discard(*extraction);
 }
 
-}  // namespace lade::store
+} // namespace lade::store

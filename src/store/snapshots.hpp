@@ -69,4 +69,4 @@ private:
     meta::Snapshots rows_;
 };
 
-}  // namespace lade::store
+} // namespace lade::store

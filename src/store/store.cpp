@@ -13,18 +13,20 @@
 namespace lade::store {
 
 Store::Store(const std::string& root, Sync sync) : root_(root), sync_(sync) {
-    doing([&] { return cat("store ", root_); }, [&] {
-        make_directories(root_, 0700);
-        const Fd directory = open_at(AT_FDCWD, root_, O_RDONLY | O_DIRECTORY);
-        make_directory(directory.get(), "content", 0755);
-        for (const char* name : {"snapshots", "trash", "locks"})
-            make_directory(directory.get(), name, 0700);
-        files_ = std::make_unique<content::Blobs>(open_at(directory.get(), "content", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-        trash_ = open_at(directory.get(), "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        locks_ = open_at(directory.get(), "locks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        database_ = std::make_unique<meta::Database>(root_ + "/meta.db", sync_ != Sync::none);
-        meta::migrate(*database_);
-    });
+    doing([&] { return cat("store ", root_); },
+          [&] {
+              make_directories(root_, 0700);
+              const Fd directory = open_at(AT_FDCWD, root_, O_RDONLY | O_DIRECTORY);
+              make_directory(directory.get(), "content", 0755);
+              for (const char* name : {"snapshots", "trash", "locks"})
+                  make_directory(directory.get(), name, 0700);
+              files_ = std::make_unique<content::Blobs>(
+                  open_at(directory.get(), "content", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+              trash_ = open_at(directory.get(), "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+              locks_ = open_at(directory.get(), "locks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+              database_ = std::make_unique<meta::Database>(root_ + "/meta.db", sync_ != Sync::none);
+              meta::migrate(*database_);
+          });
 }
 
 std::unique_ptr<snapshot::Snapshotter> Store::open_snapshotter(std::string_view name) const {
@@ -62,10 +64,11 @@ std::string default_root() {
     if (root.empty()) {
         const std::string home = variable("HOME");
         if (home.empty())
-            throw Error(ErrorKind::failed_precondition, "no place for the store: set LADE_ROOT or HOME, or give --root");
+            throw Error(ErrorKind::failed_precondition,
+                        "no place for the store: set LADE_ROOT or HOME, or give --root");
         root = home + "/.local/share/lade";
     }
     return root;
 }
 
-}  // namespace lade::store
+} // namespace lade::store

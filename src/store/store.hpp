@@ -19,9 +19,9 @@ namespace lade::store {
 
 // What a finished command has made durable.
 enum class Sync {
-    none,     // nothing: for runners whose disk dies with the job
-    content,  // blobs and rows
-    full,     // unpacked snapshots too
+    none,    // nothing: for runners whose disk dies with the job
+    content, // blobs and rows
+    full,    // unpacked snapshots too
 };
 
 class Store {
@@ -63,4 +63,4 @@ private:
 // Always absolute.
 std::string default_root();
 
-}  // namespace lade::store
+} // namespace lade::store

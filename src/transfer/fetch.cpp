@@ -23,7 +23,8 @@ oci::Labels source_labels(const Origin& origin, const oci::Digest& digest) {
     const std::string& domain = origin.reference.domain();
     const std::size_t colon = domain.rfind(':');
     const bool has_port = colon != std::string::npos && domain.find(']', colon) == std::string::npos;
-    const std::string key = cat(oci::label::distribution_source, domain.substr(0, has_port ? colon : std::string::npos));
+    const std::string key =
+        cat(oci::label::distribution_source, domain.substr(0, has_port ? colon : std::string::npos));
     std::set<std::string> repositories{origin.reference.path()};
     if (const auto blob = origin.blobs.find(digest))
         if (const auto known = blob->labels.find(key); known != blob->labels.end())
@@ -69,46 +70,51 @@ private:
     FileSource source_;
 };
 
-}  // namespace
+} // namespace
 
 std::string fetch_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
-    return doing([&] { return cat("fetch ", kind_of(descriptor), ' ', descriptor.digest); }, [&] {
-        if (descriptor.size > oci::max_document)
-            throw Error(ErrorKind::resource_exhausted, descriptor.size, " bytes, at most ", oci::max_document, " are read");
-        if (origin.blobs.find(descriptor.digest)) {
-            std::string text = origin.blobs.read_document(descriptor);
-            origin.blobs.adopt(descriptor, labels_of(origin, descriptor, text), origin.lease, stop);
-            return text;
-        }
-        Item& item = origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size);
-        if (origin.blobs.adopt(descriptor, {}, origin.lease, stop)) {
-            std::string text = origin.blobs.read_document(descriptor);
-            origin.blobs.label(descriptor.digest, labels_of(origin, descriptor, text));
-            item.set(Stage::exists);
-            return text;
-        }
-        item.set(Stage::downloading);
-        StringSink sink(oci::max_document, descriptor.digest.string());
-        origin.repository.fetch(descriptor, 0, sink, stop);
-        std::string text = sink.take();
-        // Hostile bytes are not parsed: the digest comes first.
-        oci::Hasher hasher(descriptor.digest.algorithm());
-        hasher.update(as_bytes(text));
-        if (const oci::Digest found = hasher.finish(); found != descriptor.digest)
-            throw Error(ErrorKind::data_loss, "the content received has digest ", found, " (", text.size(), " bytes)");
-        const oci::Labels labels = labels_of(origin, descriptor, text);
-        store::BlobWriter writer = origin.blobs.ingest(ingest_ref(descriptor), descriptor, origin.lease, stop);
-        if (origin.blobs.adopt(descriptor, labels, origin.lease, stop)) {
-            writer.abandon();
-        } else {
-            writer.restart();
-            writer.sink().write(as_bytes(text));
-            writer.commit(labels, stop);
-        }
-        item.set_offset(descriptor.size);
-        item.set(Stage::downloaded);
-        return text;
-    });
+    return doing([&] { return cat("fetch ", kind_of(descriptor), ' ', descriptor.digest); },
+                 [&] {
+                     if (descriptor.size > oci::max_document)
+                         throw Error(ErrorKind::resource_exhausted, descriptor.size, " bytes, at most ",
+                                     oci::max_document, " are read");
+                     if (origin.blobs.find(descriptor.digest)) {
+                         std::string text = origin.blobs.read_document(descriptor);
+                         origin.blobs.adopt(descriptor, labels_of(origin, descriptor, text), origin.lease, stop);
+                         return text;
+                     }
+                     Item& item = origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(),
+                                                      descriptor.size);
+                     if (origin.blobs.adopt(descriptor, {}, origin.lease, stop)) {
+                         std::string text = origin.blobs.read_document(descriptor);
+                         origin.blobs.label(descriptor.digest, labels_of(origin, descriptor, text));
+                         item.set(Stage::exists);
+                         return text;
+                     }
+                     item.set(Stage::downloading);
+                     StringSink sink(oci::max_document, descriptor.digest.string());
+                     origin.repository.fetch(descriptor, 0, sink, stop);
+                     std::string text = sink.take();
+                     // Hostile bytes are not parsed: the digest comes first.
+                     oci::Hasher hasher(descriptor.digest.algorithm());
+                     hasher.update(as_bytes(text));
+                     if (const oci::Digest found = hasher.finish(); found != descriptor.digest)
+                         throw Error(ErrorKind::data_loss, "the content received has digest ", found, " (", text.size(),
+                                     " bytes)");
+                     const oci::Labels labels = labels_of(origin, descriptor, text);
+                     store::BlobWriter writer =
+                         origin.blobs.ingest(ingest_ref(descriptor), descriptor, origin.lease, stop);
+                     if (origin.blobs.adopt(descriptor, labels, origin.lease, stop)) {
+                         writer.abandon();
+                     } else {
+                         writer.restart();
+                         writer.sink().write(as_bytes(text));
+                         writer.commit(labels, stop);
+                     }
+                     item.set_offset(descriptor.size);
+                     item.set(Stage::downloaded);
+                     return text;
+                 });
 }
 
 std::unique_ptr<Source> open_stored(store::Blobs& blobs, const oci::Descriptor& descriptor) {
@@ -163,7 +169,8 @@ void LayerDownloads::download(const oci::Descriptor& layer, Item& item, const st
         }
     }
     if (spoilt) {
-        origin_.progress.warn(cat("layer ", layer.digest, ": the bytes of an earlier attempt are damaged, fetching it anew"));
+        origin_.progress.warn(
+            cat("layer ", layer.digest, ": the bytes of an earlier attempt are damaged, fetching it anew"));
         item.set_resumed(0);
         store::BlobWriter writer = origin_.blobs.ingest(ingest_ref(layer), layer, origin_.lease, stop);
         writer.restart();
@@ -172,8 +179,8 @@ void LayerDownloads::download(const oci::Descriptor& layer, Item& item, const st
     set_stored(layer.digest);
 }
 
-void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& layer, Item& item, const oci::Labels& labels,
-                              const std::stop_token& stop) {
+void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& layer, Item& item,
+                              const oci::Labels& labels, const std::stop_token& stop) {
     item.set(Stage::downloading);
     CountingSink sink(writer.sink(), item);
     if (writer.offset() < layer.size)
@@ -214,4 +221,4 @@ std::unique_ptr<Source> LayerDownloads::open(const oci::Descriptor& layer, const
     return open_stored(origin_.blobs, layer);
 }
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

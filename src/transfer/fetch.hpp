@@ -74,4 +74,4 @@ private:
     std::map<oci::Digest, State> states_;
 };
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

@@ -23,7 +23,8 @@ public:
         if (oci::media_type::is_manifest(root.media_type)) {
             manifests_.push_back(root);
             if (manifests_.size() > max_manifests)
-                throw Error(ErrorKind::resource_exhausted, root.digest, ": more than ", max_manifests, " manifests in one index");
+                throw Error(ErrorKind::resource_exhausted, root.digest, ": more than ", max_manifests,
+                            " manifests in one index");
             return;
         }
         if (!oci::media_type::is_index(root.media_type) || !visited_.insert(root.digest).second)
@@ -48,7 +49,8 @@ public:
     // Attestations carry the platform unknown/unknown and are no image of any platform.
     std::vector<oci::Descriptor> images() const {
         std::vector<oci::Descriptor> images;
-        std::ranges::copy_if(manifests_, std::back_inserter(images), [](const oci::Descriptor& one) { return !is_attestation(one); });
+        std::ranges::copy_if(manifests_, std::back_inserter(images),
+                             [](const oci::Descriptor& one) { return !is_attestation(one); });
         return images;
     }
 
@@ -60,7 +62,8 @@ private:
     std::set<oci::Digest> visited_;
 };
 
-[[noreturn]] void no_match(const oci::Descriptor& root, const oci::Platform& wish, const std::vector<std::optional<oci::Platform>>& offers) {
+[[noreturn]] void no_match(const oci::Descriptor& root, const oci::Platform& wish,
+                           const std::vector<std::optional<oci::Platform>>& offers) {
     std::set<std::string> available;
     for (const auto& offer : offers)
         if (offer)
@@ -69,14 +72,16 @@ private:
                 "; available: ", available.empty() ? "none" : join({available.begin(), available.end()}, ", "));
 }
 
-}  // namespace
+} // namespace
 
-std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const PlatformChoice& choice, const ReadDocument& read) {
+std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const PlatformChoice& choice,
+                                         const ReadDocument& read) {
     Walk walk(read);
     if (oci::media_type::is_manifest(root.media_type))
         return {walk.load(root)};
     if (!oci::media_type::is_index(root.media_type))
-        throw Error(ErrorKind::invalid_argument, root.digest, ": ", printable(root.media_type), " is neither an image manifest nor an index");
+        throw Error(ErrorKind::invalid_argument, root.digest, ": ", printable(root.media_type),
+                    " is neither an image manifest nor an index");
     walk.collect(root, 0);
 
     std::vector<PlatformImage> chosen;
@@ -88,7 +93,8 @@ std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const Plat
     const std::vector<oci::Descriptor> images = walk.images();
     std::vector<std::optional<oci::Platform>> offers;
     for (const oci::Descriptor& image : images)
-        offers.push_back(image.platform && !image.platform->os.empty() ? image.platform : walk.load(image).config.platform);
+        offers.push_back(image.platform && !image.platform->os.empty() ? image.platform
+                                                                       : walk.load(image).config.platform);
     std::set<std::size_t> taken;
     for (const oci::Platform& wish : choice.platforms) {
         const auto best = oci::best_match(wish, offers);
@@ -104,18 +110,19 @@ std::vector<Layer> layers_of(const PlatformImage& image) {
     const std::vector<oci::Descriptor>& layers = image.manifest.layers;
     const std::vector<oci::DiffId>& diff_ids = image.config.diff_ids;
     if (!oci::media_type::is_config(image.manifest.config.media_type))
-        throw Error(ErrorKind::invalid_argument, "manifest ", image.manifest_descriptor.digest, ": not an image: its config is ",
-                    printable(image.manifest.config.media_type));
+        throw Error(ErrorKind::invalid_argument, "manifest ", image.manifest_descriptor.digest,
+                    ": not an image: its config is ", printable(image.manifest.config.media_type));
     if (layers.size() != diff_ids.size())
-        throw Error(ErrorKind::invalid_argument, "config ", image.manifest.config.digest, ": ", diff_ids.size(), " diff IDs for ",
-                    layers.size(), " layers");
+        throw Error(ErrorKind::invalid_argument, "config ", image.manifest.config.digest, ": ", diff_ids.size(),
+                    " diff IDs for ", layers.size(), " layers");
     std::vector<Layer> pairs;
     for (std::size_t i = 0; i < layers.size(); ++i) {
         if (!oci::media_type::is_layer(layers[i].media_type))
-            throw Error(ErrorKind::unimplemented, "layer ", layers[i].digest, ": cannot unpack ", printable(layers[i].media_type));
+            throw Error(ErrorKind::unimplemented, "layer ", layers[i].digest, ": cannot unpack ",
+                        printable(layers[i].media_type));
         pairs.push_back({.descriptor = layers[i], .diff_id = diff_ids[i]});
     }
     return pairs;
 }
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

@@ -15,11 +15,11 @@ namespace lade::transfer {
 struct PlatformImage {
     oci::Descriptor manifest_descriptor;
     oci::Manifest manifest;
-    oci::ImageConfig config;  // empty for an artifact whose config is not an image's
+    oci::ImageConfig config; // empty for an artifact whose config is not an image's
 };
 
 struct PlatformChoice {
-    std::vector<oci::Platform> platforms;  // normalised; not empty unless `all`
+    std::vector<oci::Platform> platforms; // normalised; not empty unless `all`
     bool all = false;
 };
 
@@ -29,7 +29,8 @@ using ReadDocument = std::function<std::string(const oci::Descriptor&)>;
 // One image per wanted platform, in the order of the wish; with `all`, every manifest that can be read.
 // A root that is a manifest is taken whatever its platform. not_found names the platforms that there are;
 // resource_exhausted: too many or too deep indexes; invalid_argument: the root is neither.
-std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const PlatformChoice& choice, const ReadDocument& read);
+std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const PlatformChoice& choice,
+                                         const ReadDocument& read);
 
 // Layers and diff IDs, paired; invalid_argument when their numbers differ or a layer is of no layer type.
 struct Layer {
@@ -38,4 +39,4 @@ struct Layer {
 };
 std::vector<Layer> layers_of(const PlatformImage& image);
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

@@ -31,7 +31,8 @@ ImageSummary summarize(store::Blobs& blobs, const oci::Descriptor& target, const
         std::optional<oci::Platform> platform = manifest.platform;
         if (!platform) {
             const auto children = children_of(blobs, manifest);
-            if (!children.empty() && oci::media_type::is_config(children.front().media_type) && blobs.find(children.front().digest))
+            if (!children.empty() && oci::media_type::is_config(children.front().media_type) &&
+                blobs.find(children.front().digest))
                 platform = oci::parse_config(blobs.read_document(children.front()), "config").platform;
         }
         if (platform && platform->os != "unknown" && platform->architecture != "unknown" && !platform->os.empty())
@@ -49,4 +50,4 @@ ImageSummary summarize(store::Blobs& blobs, const oci::Descriptor& target, const
     return summary;
 }
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

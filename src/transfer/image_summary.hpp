@@ -12,8 +12,8 @@
 namespace lade::transfer {
 
 struct ImageSummary {
-    std::uint64_t size = 0;              // nominal: target, best manifest, its config and layers
-    std::vector<std::string> platforms;  // sorted, each once; unknown ones left out
+    std::uint64_t size = 0;             // nominal: target, best manifest, its config and layers
+    std::vector<std::string> platforms; // sorted, each once; unknown ones left out
 };
 
 // Documents that are missing count nothing.
@@ -23,4 +23,4 @@ ImageSummary summarize(store::Blobs& blobs, const oci::Descriptor& target, const
 // document that is not here.
 std::vector<oci::Descriptor> children_of(store::Blobs& blobs, const oci::Descriptor& descriptor);
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

@@ -28,7 +28,8 @@ std::string_view to_string(Stage stage) noexcept {
 }
 
 bool is_final(Stage stage) noexcept {
-    return stage == Stage::resolved || stage == Stage::downloaded || stage == Stage::exists || stage == Stage::extracted;
+    return stage == Stage::resolved || stage == Stage::downloaded || stage == Stage::exists ||
+           stage == Stage::extracted;
 }
 
 Item& Progress::add(std::string kind, std::string name, std::uint64_t total) {
@@ -55,4 +56,4 @@ std::vector<std::string> Progress::warnings(std::size_t from) const {
     return {warnings_.begin() + static_cast<std::ptrdiff_t>(std::min(from, warnings_.size())), warnings_.end()};
 }
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

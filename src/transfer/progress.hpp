@@ -23,11 +23,12 @@ bool is_final(Stage stage) noexcept;
 // One line of the board: a reference, a blob or a layer being unpacked. Written by one thread at a time, read by any.
 class Item {
 public:
-    Item(std::string kind, std::string name, std::uint64_t total) : kind_(std::move(kind)), name_(std::move(name)), total_(total) {}
+    Item(std::string kind, std::string name, std::uint64_t total)
+        : kind_(std::move(kind)), name_(std::move(name)), total_(total) {}
 
-    const std::string& kind() const noexcept { return kind_; }  // reference, index, manifest, config, layer, unpack
-    const std::string& name() const noexcept { return name_; }  // the reference or the digest
-    std::uint64_t total() const noexcept { return total_; }     // bytes; 0 for unknown
+    const std::string& kind() const noexcept { return kind_; } // reference, index, manifest, config, layer, unpack
+    const std::string& name() const noexcept { return name_; } // the reference or the digest
+    std::uint64_t total() const noexcept { return total_; }    // bytes; 0 for unknown
 
     Stage stage() const noexcept { return stage_.load(std::memory_order_relaxed); }
     std::uint64_t offset() const noexcept { return offset_.load(std::memory_order_relaxed); }
@@ -64,8 +65,8 @@ public:
 
 private:
     mutable std::mutex mutex_;
-    std::deque<Item> items_;  // stable addresses
+    std::deque<Item> items_; // stable addresses
     std::vector<std::string> warnings_;
 };
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

@@ -25,8 +25,9 @@ oci::Descriptor resolve(registry::Repository& repository, const oci::Reference& 
 
 // Downloads run in the group's tasks while this thread unpacks image after image behind them. When either side fails
 // the group stops both, and the error that came first is the one that is thrown.
-std::vector<oci::ChainId> fetch_and_unpack(store::Store& store, const Origin& origin, const std::vector<PlatformImage>& images,
-                                           const PullOptions& options, store::LeaseHold& lease, const std::stop_token& stop) {
+std::vector<oci::ChainId> fetch_and_unpack(store::Store& store, const Origin& origin,
+                                           const std::vector<PlatformImage>& images, const PullOptions& options,
+                                           store::LeaseHold& lease, const std::stop_token& stop) {
     std::vector<oci::ChainId> chain_ids;
     TaskGroup tasks(stop);
     LayerDownloads downloads(origin, options.downloads, tasks);
@@ -40,41 +41,54 @@ std::vector<oci::ChainId> fetch_and_unpack(store::Store& store, const Origin& or
     if (options.snapshotter)
         tasks.start([&](const std::stop_token& task_stop) {
             for (const PlatformImage& image : images)
-                chain_ids.push_back(unpack_image(store, options.name_space, image, *options.snapshotter, lease, open, origin.progress, task_stop));
+                chain_ids.push_back(unpack_image(store, options.name_space, image, *options.snapshotter, lease, open,
+                                                 origin.progress, task_stop));
         });
     tasks.wait();
+    for (std::size_t i = 0; i < chain_ids.size(); ++i)
+        label_unpacked(store, options.name_space, images[i], *options.snapshotter, chain_ids[i]);
     return chain_ids;
 }
 
-}  // namespace
+} // namespace
 
 Pulled pull(store::Store& store, const oci::Reference& reference, const PullOptions& options, Progress& progress,
             const std::stop_token& stop) {
-    return doing([&] { return cat("pull ", reference.string()); }, [&] {
-        const bool collection_due = store::has_dead_leases(store);
-        Pulled pulled{.name = reference.string(), .target = {.media_type = {}, .digest = oci::Digest::of("")}, .chain_ids = {}};
-        {
-            // Everything that is written from here on is held by the lease until the image row holds it.
-            store::LeaseHold lease(store, options.name_space);
-            store::Blobs blobs(store, options.name_space);
-            registry::Repository repository(reference, options.registry);
-            const Origin origin{.repository = repository, .reference = reference, .blobs = blobs, .lease = lease, .progress = progress};
+    return doing([&] { return cat("pull ", reference.string()); },
+                 [&] {
+                     const bool collection_due = store::has_dead_leases(store);
+                     Pulled pulled{.name = reference.string(),
+                                   .target = {.media_type = {}, .digest = oci::Digest::of("")},
+                                   .chain_ids = {}};
+                     {
+                         // Everything that is written from here on is held by the lease until the image row holds it.
+                         store::LeaseHold lease(store, options.name_space);
+                         store::Blobs blobs(store, options.name_space);
+                         registry::Repository repository(reference, options.registry);
+                         const Origin origin{.repository = repository,
+                                             .reference = reference,
+                                             .blobs = blobs,
+                                             .lease = lease,
+                                             .progress = progress};
 
-            // From the tag to one digest.
-            pulled.target = resolve(repository, reference, progress, stop);
-            // From the digest to the images wanted: indexes, manifests and configs are stored on the way.
-            const std::vector<PlatformImage> images = choose_images(
-                pulled.target, options.choice, [&](const oci::Descriptor& descriptor) { return fetch_document(origin, descriptor, stop); });
-            // Layers: downloaded and unpacked at the same time, each byte read once.
-            pulled.chain_ids = fetch_and_unpack(store, origin, images, options, lease, stop);
-            // All of it is true now; last of all the name that makes it visible.
-            store::Images(store, options.name_space).put({.name = pulled.name, .target = pulled.target, .labels = options.labels});
-        }
-        // What a killed command left behind goes now, not at some later day.
-        if (collection_due)
-            store::collect(store, store::Mode::remove, stop);
-        return pulled;
-    });
+                         // From the tag to one digest.
+                         pulled.target = resolve(repository, reference, progress, stop);
+                         // From the digest to the images wanted: indexes, manifests and configs are stored on the way.
+                         const std::vector<PlatformImage> images =
+                             choose_images(pulled.target, options.choice, [&](const oci::Descriptor& descriptor) {
+                                 return fetch_document(origin, descriptor, stop);
+                             });
+                         // Layers: downloaded and unpacked at the same time, each byte read once.
+                         pulled.chain_ids = fetch_and_unpack(store, origin, images, options, lease, stop);
+                         // All of it is true now; last of all the name that makes it visible.
+                         store::Images(store, options.name_space)
+                             .put({.name = pulled.name, .target = pulled.target, .labels = options.labels});
+                     }
+                     // What a killed command left behind goes now, not at some later day.
+                     if (collection_due)
+                         store::collect(store, store::Mode::remove, stop);
+                     return pulled;
+                 });
 }
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

@@ -21,16 +21,16 @@ namespace lade::transfer {
 struct PullOptions {
     std::string name_space;
     PlatformChoice choice;
-    std::optional<std::string> snapshotter;  // nullopt: content only
-    oci::Labels labels;                      // of the image
-    std::size_t downloads = 4;               // at the same time
+    std::optional<std::string> snapshotter; // nullopt: content only
+    oci::Labels labels;                     // of the image
+    std::size_t downloads = 4;              // at the same time
     registry::Options registry;
 };
 
 struct Pulled {
     std::string name;
     oci::Descriptor target;
-    std::vector<oci::ChainId> chain_ids;  // of the unpacked images, in the order of the platforms
+    std::vector<oci::ChainId> chain_ids; // of the unpacked images, in the order of the platforms
 };
 
 // On success everything is on disk as the store's Sync says. A failure, a signal or a kill at any point
@@ -38,4 +38,4 @@ struct Pulled {
 Pulled pull(store::Store& store, const oci::Reference& reference, const PullOptions& options, Progress& progress,
             const std::stop_token& stop);
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

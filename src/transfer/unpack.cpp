@@ -48,23 +48,25 @@ struct Work {
 };
 
 // One pass: compressed bytes -> decoder -> diff ID -> tar -> files. Verified on return.
-archive::Applied apply_layer(const Work& work, const Layer& layer, Item& item, int root, const archive::ApplyOptions& options,
-                             const std::stop_token& stop) {
-    return doing([&] { return cat("unpack layer ", layer.descriptor.digest); }, [&] {
-        const std::unique_ptr<Source> compressed = work.open(layer.descriptor, stop);
-        item.set_offset(0);
-        item.set(Stage::extracting);
-        CountingSource counted(*compressed, item);
-        const std::unique_ptr<Source> plain = archive::decompress(counted, layer.descriptor.media_type);
-        oci::HashingSource hashed(*plain, layer.diff_id.digest.algorithm());
-        archive::Applied applied = archive::apply(hashed, root, options, stop);
-        if (const oci::Digest found = hashed.digest(); found != layer.diff_id.digest)
-            throw Error(ErrorKind::data_loss, "wrong diff ID: the config says ", layer.diff_id.digest, ", the layer has ", found);
-        for (const std::string& warning : applied.warnings)
-            work.progress.warn(warning);
-        item.set(Stage::extracted);
-        return applied;
-    });
+archive::Applied apply_layer(const Work& work, const Layer& layer, Item& item, int root,
+                             const archive::ApplyOptions& options, const std::stop_token& stop) {
+    return doing([&] { return cat("unpack layer ", layer.descriptor.digest); },
+                 [&] {
+                     const std::unique_ptr<Source> compressed = work.open(layer.descriptor, stop);
+                     item.set_offset(0);
+                     item.set(Stage::extracting);
+                     CountingSource counted(*compressed, item);
+                     const std::unique_ptr<Source> plain = archive::decompress(counted, layer.descriptor.media_type);
+                     oci::HashingSource hashed(*plain, layer.diff_id.digest.algorithm());
+                     archive::Applied applied = archive::apply(hashed, root, options, stop);
+                     if (const oci::Digest found = hashed.digest(); found != layer.diff_id.digest)
+                         throw Error(ErrorKind::data_loss, "wrong diff ID: the config says ", layer.diff_id.digest,
+                                     ", the layer has ", found);
+                     for (const std::string& warning : applied.warnings)
+                         work.progress.warn(warning);
+                     item.set(Stage::extracted);
+                     return applied;
+                 });
 }
 
 Item& add_item(Progress& progress, const Layer& layer) {
@@ -76,9 +78,13 @@ Item& add_item(Progress& progress, const Layer& layer) {
 // afterwards, bottom first.
 class StackedLayers {
 public:
-    StackedLayers(store::Snapshots& snapshots, const Work& work, const std::vector<Layer>& layers, std::vector<Extraction> extractions,
-                  std::vector<snapshot::Id> parents)
-        : snapshots_(snapshots), work_(work), layers_(layers), extractions_(std::move(extractions)), parents_(std::move(parents)) {
+    StackedLayers(store::Snapshots& snapshots, const Work& work, const std::vector<Layer>& layers,
+                  std::vector<Extraction> extractions, std::vector<snapshot::Id> parents)
+        : snapshots_(snapshots),
+          work_(work),
+          layers_(layers),
+          extractions_(std::move(extractions)),
+          parents_(std::move(parents)) {
         for (const Layer& layer : layers_)
             items_.push_back(&add_item(work_.progress, layer));
     }
@@ -96,11 +102,13 @@ private:
         // The largest first, so that no core is left alone with it at the end.
         std::vector<std::size_t> order(extractions_.size());
         std::iota(order.begin(), order.end(), 0);
-        std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return layers_[i].descriptor.size; });
+        std::ranges::stable_sort(order, std::ranges::greater{},
+                                 [&](std::size_t i) { return layers_[i].descriptor.size; });
         applied_.resize(order.size());
         std::atomic<std::size_t> next = 0;
         TaskGroup tasks(stop);
-        const std::size_t workers = std::min<std::size_t>(order.size(), std::max(4U, std::thread::hardware_concurrency()));
+        const std::size_t workers =
+            std::min<std::size_t>(order.size(), std::max(4U, std::thread::hardware_concurrency()));
         for (std::size_t worker = 0; worker < workers; ++worker)
             tasks.start([&](const std::stop_token& task_stop) {
                 for (std::size_t n = next++; n < order.size(); n = next++)
@@ -111,7 +119,8 @@ private:
 
     void apply_one(std::size_t i, const std::stop_token& stop) {
         const Fd root = snapshots_.kind().tree(extractions_[i].stack.id);
-        applied_[i] = apply_layer(work_, layers_[i], *items_[i], root.get(), {.whiteouts = archive::Whiteouts::overlay}, stop);
+        applied_[i] =
+            apply_layer(work_, layers_[i], *items_[i], root.get(), {.whiteouts = archive::Whiteouts::overlay}, stop);
     }
 
     void settle(std::size_t i, const std::stop_token& stop) {
@@ -136,7 +145,7 @@ private:
     Work work_;
     const std::vector<Layer>& layers_;
     std::vector<Extraction> extractions_;
-    std::vector<snapshot::Id> parents_;  // nearest first
+    std::vector<snapshot::Id> parents_; // nearest first
     std::vector<Item*> items_;
     std::vector<archive::Applied> applied_;
 };
@@ -149,26 +158,17 @@ std::uint64_t lock_slot(const std::string& snapshotter, const oci::ChainId& chai
     return slot;
 }
 
-void label_unpacked(store::Blobs& blobs, const PlatformImage& image, const std::vector<Layer>& layers, const std::string& snapshotter,
-                    const oci::ChainId& top) {
-    for (const Layer& layer : layers)
-        if (layer.descriptor.digest != layer.diff_id.digest)
-            blobs.label(layer.descriptor.digest, {{std::string(oci::label::uncompressed), layer.diff_id.string()}});
-    blobs.label(image.manifest.config.digest, {{cat(oci::label::gc_ref_snapshot, snapshotter), top.string()}});
-}
-
-}  // namespace
+} // namespace
 
 oci::ChainId unpack_image(store::Store& store, const std::string& name_space, const PlatformImage& image,
-                          const std::string& snapshotter, store::LeaseHold& lease, const OpenLayer& open, Progress& progress,
-                          const std::stop_token& stop) {
+                          const std::string& snapshotter, store::LeaseHold& lease, const OpenLayer& open,
+                          Progress& progress, const std::stop_token& stop) {
     const std::vector<Layer> layers = layers_of(image);
     std::vector<oci::ChainId> chain = oci::chain_ids(image.config.diff_ids);
     if (chain.empty())
         chain.push_back(oci::empty_chain_id());
     const oci::ChainId& top = chain.back();
     store::Snapshots snapshots(store, name_space, snapshotter);
-    store::Blobs blobs(store, name_space);
     const Work work{.open = open, .progress = progress};
 
     const RangeLock unpacking = store.unpack_lock(lock_slot(snapshotter, top), stop);
@@ -182,14 +182,16 @@ oci::ChainId unpack_image(store::Store& store, const std::string& name_space, co
 
     std::vector<Extraction> extractions;
     const bool stacked = snapshots.kind().form() == snapshot::TreeForm::layer;
-    const std::vector<Layer> missing(layers.begin() + static_cast<std::ptrdiff_t>(std::min(present, layers.size())), layers.end());
+    const std::vector<Layer> missing(layers.begin() + static_cast<std::ptrdiff_t>(std::min(present, layers.size())),
+                                     layers.end());
     try {
         for (std::size_t i = present; i < chain.size(); ++i) {
             extractions.push_back(snapshots.prepare(chain[i], stacked ? std::vector<snapshot::Id>{} : below, lease));
             if (stacked || layers.empty())
                 continue;
             below.insert(below.begin(), extractions.back().stack.id);
-            apply_layer(work, layers[i], add_item(progress, layers[i]), snapshots.kind().tree(below.front()).get(), {}, stop);
+            apply_layer(work, layers[i], add_item(progress, layers[i]), snapshots.kind().tree(below.front()).get(), {},
+                        stop);
         }
         if (stacked)
             StackedLayers(snapshots, work, missing, extractions, below).make(stop);
@@ -200,12 +202,20 @@ oci::ChainId unpack_image(store::Store& store, const std::string& name_space, co
         throw;
     }
     snapshots.commit(extractions, parent, lease);
-    label_unpacked(blobs, image, layers, snapshotter, top);
     return top;
 }
 
-void unpack_to_directory(const PlatformImage& image, const std::string& directory, const OpenLayer& open, Progress& progress,
-                         const std::stop_token& stop) {
+void label_unpacked(store::Store& store, const std::string& name_space, const PlatformImage& image,
+                    const std::string& snapshotter, const oci::ChainId& top) {
+    store::Blobs blobs(store, name_space);
+    for (const Layer& layer : layers_of(image))
+        if (layer.descriptor.digest != layer.diff_id.digest && blobs.find(layer.descriptor.digest))
+            blobs.label(layer.descriptor.digest, {{std::string(oci::label::uncompressed), layer.diff_id.string()}});
+    blobs.label(image.manifest.config.digest, {{cat(oci::label::gc_ref_snapshot, snapshotter), top.string()}});
+}
+
+void unpack_to_directory(const PlatformImage& image, const std::string& directory, const OpenLayer& open,
+                         Progress& progress, const std::stop_token& stop) {
     const std::vector<Layer> layers = layers_of(image);
     const bool made = ::mkdir(directory.c_str(), 0755) == 0;
     if (!made && errno != EEXIST)
@@ -217,8 +227,9 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
     archive::Applied sum;
     try {
         for (const Layer& layer : layers) {
-            const archive::Applied applied = apply_layer({.open = open, .progress = progress}, layer, add_item(progress, layer),
-                                                         root.get(), {.privileged = privileged}, stop);
+            const archive::Applied applied =
+                apply_layer({.open = open, .progress = progress}, layer, add_item(progress, layer), root.get(),
+                            {.privileged = privileged}, stop);
             sum.skipped_devices += applied.skipped_devices;
             sum.skipped_owners += applied.skipped_owners;
         }
@@ -230,8 +241,8 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
         throw;
     }
     if (sum.skipped_devices + sum.skipped_owners > 0)
-        progress.warn(cat("without privilege the owners of ", sum.skipped_owners, " entries stay yours and ", sum.skipped_devices,
-                          " devices are left out"));
+        progress.warn(cat("without privilege the owners of ", sum.skipped_owners, " entries stay yours and ",
+                          sum.skipped_devices, " devices are left out"));
 }
 
 oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOptions& options, Progress& progress,
@@ -241,14 +252,21 @@ oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOp
         throw Error(ErrorKind::not_found, "image ", printable(name), " not found");
     store::LeaseHold lease(store, options.name_space);
     store::Blobs blobs(store, options.name_space);
-    const std::vector<PlatformImage> chosen = choose_images(image->target, {.platforms = {options.platform}},
-                                                            [&](const oci::Descriptor& descriptor) { return blobs.read_document(descriptor); });
-    const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token&) { return open_stored(blobs, layer); };
-    if (options.directory.empty())
-        return unpack_image(store, options.name_space, chosen.front(), options.snapshotter, lease, open, progress, stop);
+    const std::vector<PlatformImage> chosen =
+        choose_images(image->target, {.platforms = {options.platform}},
+                      [&](const oci::Descriptor& descriptor) { return blobs.read_document(descriptor); });
+    const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token&) {
+        return open_stored(blobs, layer);
+    };
+    if (options.directory.empty()) {
+        const oci::ChainId top =
+            unpack_image(store, options.name_space, chosen.front(), options.snapshotter, lease, open, progress, stop);
+        label_unpacked(store, options.name_space, chosen.front(), options.snapshotter, top);
+        return top;
+    }
     unpack_to_directory(chosen.front(), options.directory, open, progress, stop);
     const std::vector<oci::ChainId> chain = oci::chain_ids(chosen.front().config.diff_ids);
     return chain.empty() ? oci::empty_chain_id() : chain.back();
 }
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

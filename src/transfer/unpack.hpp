@@ -19,23 +19,27 @@ namespace lade::transfer {
 // The compressed bytes of a layer, from the store or while they arrive. Called from several threads.
 using OpenLayer = std::function<std::unique_ptr<Source>(const oci::Descriptor&, const std::stop_token&)>;
 
-// Makes the image's snapshots and labels layers and config so that garbage collection follows. Chain IDs
-// that exist are not looked at again. Waits while another process unpacks the same image. Returns the
-// top chain ID. data_loss: a diff ID that does not fit; nothing is committed then.
+// Makes the image's snapshots. Chain IDs that exist are not looked at again. Waits while another process unpacks the
+// same image. Returns the top chain ID. data_loss: a diff ID that does not fit; nothing is committed then.
 oci::ChainId unpack_image(store::Store& store, const std::string& name_space, const PlatformImage& image,
-                          const std::string& snapshotter, store::LeaseHold& lease, const OpenLayer& open, Progress& progress,
-                          const std::stop_token& stop);
+                          const std::string& snapshotter, store::LeaseHold& lease, const OpenLayer& open,
+                          Progress& progress, const std::stop_token& stop);
+
+// Once the image's layers are stored and unpacked: labels them with their diff IDs, and the config with the
+// snapshot that garbage collection is to follow. Layers that are not in the store are passed over.
+void label_unpacked(store::Store& store, const std::string& name_space, const PlatformImage& image,
+                    const std::string& snapshotter, const oci::ChainId& top);
 
 // Unpacks into `directory`, which is made if needed and must be empty (failed_precondition). Works without privilege:
 // owners stay the caller's and devices are left out, which is said in a warning. After an error what was
 // made is removed again.
-void unpack_to_directory(const PlatformImage& image, const std::string& directory, const OpenLayer& open, Progress& progress,
-                         const std::stop_token& stop);
+void unpack_to_directory(const PlatformImage& image, const std::string& directory, const OpenLayer& open,
+                         Progress& progress, const std::stop_token& stop);
 
 struct UnpackOptions {
     std::string name_space;
     oci::Platform platform;
-    std::string snapshotter;  // used when `directory` is empty
+    std::string snapshotter; // used when `directory` is empty
     std::string directory;
 };
 
@@ -43,4 +47,4 @@ struct UnpackOptions {
 oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOptions& options, Progress& progress,
                     const std::stop_token& stop);
 
-}  // namespace lade::transfer
+} // namespace lade::transfer

@@ -29,4 +29,4 @@ private:
     std::string path_;
 };
 
-}  // namespace lade::test
+} // namespace lade::test

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/json.hpp"
-
 #include <doctest/doctest.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 
 using namespace lade;
 
 TEST_SUITE("base") {
     TEST_CASE("hostile JSON is refused and named") {
         const std::string deep = std::string(100, '[') + std::string(100, ']');
-        for (const std::string& text : {std::string("{\"a\":1,\"a\":2}"), deep, std::string("{"), std::string("{} {}"), std::string("{'a':1}"), std::string()}) {
+        for (const std::string& text : {std::string("{\"a\":1,\"a\":2}"), deep, std::string("{"), std::string("{} {}"),
+                                        std::string("{'a':1}"), std::string()}) {
             CAPTURE(text);
             try {
                 parse_json(text, "document");

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/tasks.hpp"
-
 #include <doctest/doctest.h>
 
 #include <atomic>
 
 #include "base/error.hpp"
+#include "base/tasks.hpp"
 
 using namespace lade;
 using namespace std::chrono_literals;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/text.hpp"
-
 #include <doctest/doctest.h>
+
+#include "base/text.hpp"
 
 using namespace lade;
 using namespace std::chrono_literals;
@@ -13,7 +13,8 @@ TEST_SUITE("base") {
         CHECK(parse_rfc3339(rfc3339(time)) == time);
         CHECK(rfc3339(Time(1'700'000'000s)) == "2023-11-14T22:13:20Z");
         CHECK(parse_rfc3339("2023-11-15T00:13:20+02:00") == Time(1'700'000'000s));
-        for (const char* bad : {"", "2023-11-14", "2023-13-14T22:13:20Z", "2023-11-14T22:13:20", "2023-11-14T25:13:20Z", "2023-02-30T00:00:00Z"})
+        for (const char* bad : {"", "2023-11-14", "2023-13-14T22:13:20Z", "2023-11-14T22:13:20", "2023-11-14T25:13:20Z",
+                                "2023-02-30T00:00:00Z"})
             CHECK_FALSE(parse_rfc3339(bad));
     }
 

@@ -15,13 +15,15 @@ ProgressView busy_view(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
         view.lines.push_back({.kind = "layer",
                               .name = "sha256:0123456789abcdef0123456789abcdef",
-                              .stage = i % 3 == 0 ? Stage::downloaded : i % 3 == 1 ? Stage::downloading : Stage::waiting,
+                              .stage = i % 3 == 0   ? Stage::downloaded
+                                       : i % 3 == 1 ? Stage::downloading
+                                                    : Stage::waiting,
                               .offset = 5,
                               .total = 50});
     return view;
 }
 
-}  // namespace
+} // namespace
 
 TEST_SUITE("cli") {
     TEST_CASE("columns are as wide as their widest cell, counted in characters") {

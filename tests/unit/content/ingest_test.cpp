@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "content/ingest.hpp"
-
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,6 +6,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "content/ingest.hpp"
 #include "unit/temporary.hpp"
 
 using namespace lade;
@@ -26,7 +25,7 @@ struct Place {
     std::string stored(const oci::Digest& digest) { return read_text(blobs.find(digest)->get(), 1 << 20, "blob"); }
 };
 
-}  // namespace
+} // namespace
 
 TEST_SUITE("content") {
     TEST_CASE("bytes become a read-only blob and the ingest is gone") {

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <functional>
-
 #include <thread>
 
 #include "base/error.hpp"
@@ -64,7 +63,7 @@ std::vector<std::string> roots_and_reached(Database& database) {
     return kept;
 }
 
-}  // namespace
+} // namespace
 
 TEST_SUITE("meta") {
     TEST_CASE("the database is for its owner alone") {
@@ -89,7 +88,8 @@ TEST_SUITE("meta") {
 
     TEST_CASE("a file that is no database is data loss") {
         const test::TemporaryDirectory dir;
-        write_all(open_at(AT_FDCWD, dir.path("meta.db"), O_WRONLY | O_CREAT, 0600).get(), as_bytes(std::string(8192, 'x')), "meta.db");
+        write_all(open_at(AT_FDCWD, dir.path("meta.db"), O_WRONLY | O_CREAT, 0600).get(),
+                  as_bytes(std::string(8192, 'x')), "meta.db");
         CHECK(kind_of([&] { Database(dir.path("meta.db"), false); }) == ErrorKind::data_loss);
     }
 
@@ -203,7 +203,8 @@ TEST_SUITE("meta") {
         Place place;
         Leases leases(place.database, "default");
         leases.create({.id = "l", .owner_lock = {}, .labels = {{"gone", ""}}, .created = {}});
-        CHECK(kind_of([&] { leases.create({.id = "l", .owner_lock = {}, .labels = {}, .created = {}}); }) == ErrorKind::already_exists);
+        CHECK(kind_of([&] { leases.create({.id = "l", .owner_lock = {}, .labels = {}, .created = {}}); }) ==
+              ErrorKind::already_exists);
         CHECK(leases.list()[0].labels.empty());
         leases.add("l", {.type = "content", .key = one.string()});
         CHECK_NOTHROW(leases.add("l", {.type = "content", .key = one.string()}));
@@ -219,13 +220,16 @@ TEST_SUITE("meta") {
         const oci::Digest config = oci::Digest::of("config");
         const oci::Digest lonely = oci::Digest::of("lonely");
         const oci::Digest pinned = oci::Digest::of("pinned");
-        content.put(manifest, 1, {{"containerd.io/gc.ref.content.config", config.string()}, {"containerd.io/gc.ref.contentbad", lonely.string()}});
+        content.put(manifest, 1,
+                    {{"containerd.io/gc.ref.content.config", config.string()},
+                     {"containerd.io/gc.ref.contentbad", lonely.string()}});
         content.put(config, 1, {{"containerd.io/gc.ref.snapshot.overlayfs", "top"}});
         content.put(lonely, 1, {});
         content.put(pinned, 1, {{"containerd.io/gc.root", "yes"}});
         content.put(one, 1, {});
         content.put(two, 1, {});
-        Images(place.database, "default").put({.name = "image", .target = {.media_type = "t", .digest = manifest, .size = 1}, .labels = {}});
+        Images(place.database, "default")
+            .put({.name = "image", .target = {.media_type = "t", .digest = manifest, .size = 1}, .labels = {}});
         Snapshots snapshots(place.database, "default", "overlayfs");
         snapshots.create("a", "", SnapshotKind::active, {});
         snapshots.commit("a", "base", "", {});
@@ -239,7 +243,8 @@ TEST_SUITE("meta") {
         leases.add("dead", {.type = "content", .key = two.string()});
         content.put_ingest({.ref = "fresh", .expected = {}, .expires = now() + std::chrono::hours(1)});
         content.put_ingest({.ref = "stale", .expected = {}, .expires = now() - std::chrono::hours(1)});
-        std::vector<std::string> expected{"base", "fresh", "image", "live", "top", config.string(), manifest.string(), one.string(), pinned.string()};
+        std::vector<std::string> expected{"base",          "fresh",           "image",      "live",         "top",
+                                          config.string(), manifest.string(), one.string(), pinned.string()};
         std::ranges::sort(expected);
         CHECK(roots_and_reached(place.database) == expected);
     }

@@ -1,0 +1,140 @@
+"""A small registry that serves one image from memory and misbehaves on request."""
+
+import base64
+import hashlib
+import json
+import threading
+import time
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class BrokenRegistry:
+    """Set `fault` to a function of the handler and the path: it may answer by itself and return True, or change
+    what is served and return anything else. `requests` records (method, path, headers)."""
+
+    def __init__(self):
+        self.blobs = {}      # digest -> bytes
+        self.manifests = {}  # tag or digest -> (media type, bytes)
+        self.requests = []
+        self.fault = None
+        self.pause = 0       # seconds between pieces of a body
+        self.piece = 64 * 1024
+        self.lock = threading.Lock()
+        owner = self
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # header and body go out as two writes
+
+            def log_message(self, *args):
+                pass
+
+            def do_HEAD(self):
+                owner.serve(self)
+
+            def do_GET(self):
+                owner.serve(self)
+
+            def do_POST(self):
+                owner.serve(self)
+
+            def answer(self, status, body=b"", headers=()):
+                self.send_response(status)
+                headers = dict(headers)
+                headers.setdefault("Content-Length", str(len(body)))
+                for key, value in headers.items():
+                    if value is not None:
+                        self.send_header(key, value)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+                return True
+
+            def error(self, status, code="ERROR", message="made to fail", headers=()):
+                body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+                return self.answer(status, body, {"Content-Type": "application/json", **dict(headers)})
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.host = f"127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def add(self, image, tag="latest"):
+        """Takes an Image of images.py and returns its reference."""
+        self.blobs.update(image.blobs)
+        for digest, (media_type, text) in image.documents.items():
+            self.manifests[digest] = (media_type, text)
+        self.manifests[tag] = image.documents[image.root]
+        return f"{self.host}/image:{tag}"
+
+    def count(self, method, part):
+        return sum(1 for m, path, _ in self.requests if m == method and part in path)
+
+    def serve(self, handler):
+        with self.lock:
+            self.requests.append((handler.command, handler.path, dict(handler.headers)))
+        path = urllib.parse.urlsplit(handler.path).path
+        try:
+            if self.fault and self.fault(handler, path) is True:
+                return
+            if path == "/v2/":
+                handler.answer(200, b"{}")
+            elif "/manifests/" in path:
+                self.serve_manifest(handler, path.rsplit("/", 1)[1])
+            elif "/blobs/" in path:
+                self.serve_blob(handler, path.rsplit("/", 1)[1])
+            else:
+                handler.error(404, "NAME_UNKNOWN")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def serve_manifest(self, handler, name):
+        if name not in self.manifests:
+            return handler.error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+        media_type, text = self.manifests[name]
+        digest = "sha256:" + hashlib.sha256(text).hexdigest()
+        return handler.answer(200, text, {"Content-Type": media_type, "Docker-Content-Digest": digest})
+
+    def serve_blob(self, handler, digest):
+        if digest not in self.blobs:
+            return handler.error(404, "BLOB_UNKNOWN", "blob unknown")
+        return self.send(handler, self.blobs[digest])
+
+    def send(self, handler, body, ranges=True, length=None, cut=None):
+        """Sends a body in pieces, by range if asked, claiming `length` bytes and closing after `cut`."""
+        start, status, headers = 0, 200, {"Content-Type": "application/octet-stream"}
+        wanted = handler.headers.get("Range")
+        if wanted and ranges:
+            start = int(wanted.removeprefix("bytes=").split("-")[0])
+            status = 206
+            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        part = body[start:]
+        headers["Content-Length"] = str(len(part) if length is None else length)
+        handler.send_response(status)
+        for key, value in headers.items():
+            handler.send_header(key, value)
+        handler.end_headers()
+        if handler.command == "HEAD":
+            return True
+        end = len(part) if cut is None else cut
+        for at in range(0, end, self.piece):
+            handler.wfile.write(part[at : min(at + self.piece, end)])
+            if self.pause:
+                handler.wfile.flush()
+                time.sleep(self.pause)
+        if cut is not None or length not in (None, len(part)):
+            handler.close_connection = True
+        return True
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -1,0 +1,246 @@
+"""Everything else a user can say, in ctr's words."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import unittest
+from pathlib import Path
+
+from support import tree
+from support.broken import BrokenRegistry
+from support.images import Image, Layer
+from support.program import Case, need_root
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class WithAnImage(Case):
+    def setUp(self):
+        super().setUp()
+        need_root()
+        self.registry = BrokenRegistry()
+        self.addCleanup(self.registry.stop)
+        self.image = Image([Layer().file("a", "aaa"), Layer().file("b", "bbb")])
+        self.ref = self.registry.add(self.image)
+        self.pulled = self.lade.json("images", "pull", self.ref)
+
+    def test_the_store_is_for_its_owner_alone(self):
+        mode = lambda path: stat.S_IMODE(os.stat(self.lade.root / path).st_mode)
+        self.assertEqual(mode("."), 0o700)
+        self.assertEqual(mode("meta.db"), 0o600)
+        self.assertEqual(mode("snapshots"), 0o700)
+        for blob in (self.lade.root / "content/blobs/sha256").iterdir():
+            self.assertEqual(stat.S_IMODE(blob.stat().st_mode), 0o444)
+
+    def test_the_content_is_an_oci_layout_that_others_read(self):
+        (self.lade.root / "content/oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+        (self.lade.root / "content/index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [self.image.descriptor()]}))
+        out = subprocess.run(["skopeo", "inspect", "--raw", f"oci:{self.lade.root}/content"], capture_output=True, check=True, stdin=subprocess.DEVNULL).stdout
+        self.assertEqual(out, self.image.documents[self.image.root][1])
+
+    def test_the_store_can_be_moved(self):
+        moved = self.scratch / "elsewhere"
+        self.lade.root.rename(moved)
+        self.lade.ok("--root", moved, "images", "unpack", self.ref, "--to", self.scratch / "flat")
+        self.assertEqual((self.scratch / "flat/b").read_text(), "bbb")
+
+    def test_images_ls(self):
+        lines = self.lade.ok("images", "ls").out.splitlines()
+        self.assertEqual(lines[0].split(), ["REF", "TYPE", "DIGEST", "SIZE", "PLATFORMS", "LABELS"])
+        cells = lines[1].split()
+        self.assertEqual(cells[0], self.ref)
+        self.assertEqual(cells[2], self.image.root)
+        self.assertIn("linux/amd64", cells)
+        self.assertEqual(self.lade.ok("i", "list", "-q").out, self.ref + "\n")
+
+    def test_flags_may_stand_anywhere(self):
+        first = self.lade.run("images", "ls", "-q", "--root", self.lade.root, "-n", "default", env={"LADE_ROOT": "/nonexistent"})
+        self.assertEqual(first.out, self.ref + "\n", first.err)
+
+    def test_images_inspect(self):
+        text = self.lade.ok("images", "inspect", self.ref).out
+        self.assertTrue(text.startswith(self.ref + "\n"))
+        for blob in (self.image.root, self.image.config["digest"], *(layer["digest"] for layer in self.image.layers)):
+            self.assertIn(blob, text)
+        document = self.lade.json("images", "inspect", self.ref)
+        self.assertEqual([c["digest"] for c in document["tree"]["children"]], [self.image.config["digest"], *(layer["digest"] for layer in self.image.layers)])
+        self.fails(self.lade.run("images", "inspect", "none"), 3, "none")
+
+    def test_images_rm_takes_what_only_the_image_kept(self):
+        self.assertEqual(self.lade.ok("images", "rm", self.ref).out, self.ref + "\n")
+        self.assertEqual(self.lade.json("content", "ls"), [])
+        self.assertEqual(self.lade.json("snapshots", "ls"), [])
+        self.assertEqual(os.listdir(self.lade.root / "content/blobs/sha256"), [])
+        self.assertEqual(os.listdir(self.lade.root / "snapshots/overlayfs"), [])
+        gone = self.lade.run("images", "rm", self.ref)
+        self.assertEqual((gone.code, gone.out), (0, ""))
+        self.assertIn("not found", gone.err)
+
+    def test_images_rm_leaves_what_another_image_keeps(self):
+        other = self.registry.add(Image([Layer().file("a", "aaa")]), "other")
+        self.lade.ok("images", "pull", other)
+        self.lade.ok("images", "rm", self.ref)
+        self.assertEqual(len(self.lade.json("snapshots", "ls")), 1)
+        self.lade.ok("images", "unpack", other, "--to", self.scratch / "flat")
+
+    def test_no_gc_leaves_it_to_a_later_one(self):
+        self.lade.ok("images", "rm", "--no-gc", self.ref)
+        self.assertEqual(len(self.lade.json("content", "ls")), 4)
+        collected = self.lade.json("gc")
+        self.assertEqual(len(collected["removed"]["content"]), 4)
+        self.assertEqual(len(collected["removed"]["snapshots"]), 2)
+        self.assertGreater(collected["bytes"], 0)
+
+    def test_a_lease_keeps_what_it_holds_until_it_goes(self):
+        self.lade.ok("images", "rm", "--no-gc", self.ref)
+        self.assertEqual(self.lade.json("gc", "--dry-run")["removed"]["images"], [])
+        self.assertEqual(len(self.lade.json("content", "ls")), 4)
+
+    def test_gc_removes_files_that_no_row_knows(self):
+        stray = self.lade.root / "content/blobs/sha256" / ("0" * 64)
+        stray.write_bytes(b"x" * 10)
+        (self.lade.root / "snapshots/overlayfs/999/fs").mkdir(parents=True)
+        (self.lade.root / "content/ingest/feed").mkdir()
+        dry = self.lade.json("gc", "--dry-run")
+        self.assertTrue(stray.exists())
+        self.lade.ok("gc")
+        self.assertFalse(stray.exists())
+        self.assertFalse((self.lade.root / "snapshots/overlayfs/999").exists())
+        self.assertEqual(self.lade.ingests(), [])
+        self.assertEqual([f["key"] for f in dry["removed"]["files"]][:1], ["sha256:" + "0" * 64])
+        self.lade.ok("images", "unpack", self.ref, "--to", self.scratch / "flat")
+
+    def test_content_get_rm(self):
+        layer = self.image.layers[0]["digest"]
+        out = subprocess.run(self.lade.command("content", "get", layer), env=self.lade.env, stdout=subprocess.PIPE, check=True).stdout
+        self.assertEqual(out, self.image.blobs[layer])
+        self.assertEqual(self.lade.ok("content", "rm", layer).out, layer + "\n")
+        self.assertEqual(self.lade.ok("content", "rm", layer).out, "")
+        self.fails(self.lade.run("content", "get", layer), 3, layer)
+        self.assertEqual(self.lade.ok("content", "ls").out.splitlines()[0].split(), ["DIGEST", "SIZE", "AGE", "LABELS"])
+        # The next pull brings back what is missing.
+        self.lade.ok("images", "pull", self.ref)
+        self.assertEqual(len(self.lade.json("content", "ls")), 4)
+
+    def test_snapshots(self):
+        top = self.pulled["chain_ids"][0]
+        rows = self.lade.json("snapshots", "ls")
+        self.assertEqual({r["kind"] for r in rows}, {"committed"})
+        parent = next(r["parent"] for r in rows if r["key"] == top)
+        self.assertEqual(self.lade.ok("snapshots", "tree").out, f" {parent}\n  \\_ {top}\n")
+        info = json.loads(self.lade.ok("snapshots", "info", top).out)
+        self.assertEqual((info["Kind"], info["Name"], info["Parent"]), ("Committed", top, parent))
+        usage = self.lade.json("snapshots", "usage", top)
+        self.assertEqual((usage[0]["key"], usage[0]["inodes"]), (top, 2))
+        self.fails(self.lade.run("snapshots", "mounts", "/mnt", top), 5, top)
+        self.fails(self.lade.run("snapshots", "rm", parent), 5, "child")
+        self.fails(self.lade.run("snapshots", "info", "none"), 3, "none")
+        self.lade.ok("snapshots", "rm", top, parent)
+        self.assertEqual(os.listdir(self.lade.root / "snapshots/overlayfs"), [])
+        self.lade.ok("images", "pull", self.ref)
+        self.assertEqual(len(self.lade.json("snapshots", "ls")), 2)
+
+    def test_several_items_are_all_tried_and_the_worst_error_counts(self):
+        top = self.pulled["chain_ids"][0]
+        result = self.lade.run("snapshots", "rm", "none", top)
+        self.assertEqual(result.code, 3)
+        self.assertEqual(len(self.lade.json("snapshots", "ls")), 1)
+
+
+class Bookkeeping(Case):
+    def test_leases(self):
+        made = self.lade.ok("leases", "create", "--id", "mine", "-x", "1h", "a=1", "b").out
+        self.assertEqual(made, "mine\n")
+        (row,) = self.lade.json("leases", "ls")
+        self.assertEqual((row["labels"]["a"], row["labels"]["b"]), ("1", "true"))
+        self.assertIn("containerd.io/gc.expire", row["labels"])
+        self.fails(self.lade.run("leases", "create", "--id", "mine"), 4, "mine")
+        self.assertRegex(self.lade.ok("leases", "create", "-x", "0").out, r"^\d+-\w{4}\n$")
+        self.assertEqual(self.lade.ok("leases", "rm", "mine").out, "mine\n")
+        self.fails(self.lade.run("leases", "rm", "mine"), 3, "mine")
+
+    def test_an_expired_lease_goes_with_the_next_collection(self):
+        self.lade.ok("leases", "create", "--id", "short", "-x", "1ms")
+        self.lade.ok("leases", "create", "--id", "long")
+        self.lade.ok("gc")
+        self.assertEqual([row["id"] for row in self.lade.json("leases", "ls")], ["long"])
+
+    def test_namespaces(self):
+        self.lade.ok("namespaces", "create", "one", "k=v")
+        self.fails(self.lade.run("ns", "c", "one"), 4, "one")
+        self.lade.ok("ns", "label", "one", "k=", "l=w")
+        self.assertEqual(self.lade.json("ns", "ls"), [{"name": "one", "labels": {"l": "w"}}])
+        self.lade.ok("-n", "one", "leases", "create", "--id", "x")
+        self.fails(self.lade.run("ns", "rm", "one"), 5, "leases")
+        self.lade.ok("-n", "one", "leases", "rm", "x")
+        self.assertEqual(self.lade.ok("ns", "rm", "one", "never").out, "one\nnever\n")
+        self.assertEqual(self.lade.json("ns", "ls"), [])
+
+    def test_an_empty_store_lists_nothing(self):
+        for group in ("images", "content", "snapshots", "leases", "namespaces"):
+            self.assertEqual(self.lade.json(group, "ls"), [])
+        self.assertEqual(self.lade.json("content", "active"), [])
+
+    def test_version_and_help(self):
+        version = re.search(r"version: '([0-9.]+)'", (REPOSITORY / "meson.build").read_text()).group(1)
+        self.assertEqual(self.lade.ok("version").out, f"lade {version}\n")
+        self.assertEqual(self.lade.ok("--version").out, f"lade {version}\n")
+        self.assertEqual(self.lade.json("version"), {"version": version})
+        self.assertIn("images", self.lade.ok().out)
+        self.assertIn("pull", self.lade.ok("images").out)
+
+    def test_output_that_cannot_be_written_is_an_error(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(self.lade.command("version"), env=self.lade.env, stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 9, done.stderr)
+
+
+class Rootless(Case):
+    def test_an_ordinary_user_pulls_and_unpacks_to_a_directory(self):
+        need_root()
+        registry = BrokenRegistry()
+        self.addCleanup(registry.stop)
+        import tarfile
+
+        first = Layer().file("mine", "x", uid=12, gid=34).add("dev/null", tarfile.CHRTYPE, major=1, minor=3)
+        first.dir("closed/", mode=0o500).file("closed/f", "x")
+        second = Layer().file("closed/g", "y").whiteout("closed/f")
+        ref = registry.add(Image([first, second]))
+        os.chmod(self.scratch, 0o755)
+        home = self.scratch / "home"
+        home.mkdir()
+        os.chown(home, 12345, 12345)
+        user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+        env = {"HOME": str(home), "LADE_ROOT": ""}
+        pulled = self.lade.run("images", "pull", "--progress", "none", ref, prefix=user, env=env)
+        self.assertEqual(pulled.code, 0, pulled.err)
+        self.assertIn("not unpacked", pulled.err)
+        self.assertTrue((home / ".local/share/lade/meta.db").exists())
+        flat = home / "flat"
+        unpacked = self.lade.run("images", "unpack", "--progress", "none", ref, "--to", flat, prefix=user, env=env)
+        self.assertEqual(unpacked.code, 0, unpacked.err)
+        self.assertEqual(unpacked.err.count("warning"), 1, unpacked.err)
+        self.assertIn("1 devices", unpacked.err)
+        got = tree.describe(flat)
+        self.assertEqual(sorted(got), [b".", b"closed", b"closed/g", b"dev", b"mine"])
+        self.assertEqual(got[b"mine"]["owner"], (12345, 12345))
+        self.assertEqual(got[b"closed"]["mode"], "0o500")
+        refused = self.lade.run("images", "unpack", ref, prefix=user, env=env)
+        self.fails(refused, 7, "--to DIR")
+
+    def test_a_directory_that_is_not_empty_is_left_alone(self):
+        registry = BrokenRegistry()
+        self.addCleanup(registry.stop)
+        ref = registry.add(Image([Layer().file("f", "x")]))
+        self.lade.ok("images", "pull", "--no-unpack", ref)
+        target = self.scratch / "there"
+        target.mkdir()
+        (target / "precious").write_text("p")
+        self.fails(self.lade.run("images", "unpack", "--progress", "none", ref, "--to", target), 5, str(target))
+        self.assertEqual(os.listdir(target), ["precious"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,414 @@
+"""Bad input: one line that names object and cause, its exit code, and a store that the next command can use."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import unittest
+
+from support import images
+from support.broken import BrokenRegistry, basic
+from support.images import Image, Layer
+from support.program import Case, need_root
+from support.registry import StockRegistry, free_port
+
+
+def sample():
+    return Image([Layer().file("f", "text"), Layer().file("big", os.urandom(300_000))])
+
+
+class BadInput(Case):
+    def setUp(self):
+        super().setUp()
+        self.registry = BrokenRegistry()
+        self.addCleanup(self.registry.stop)
+        self.image = sample()
+        self.ref = self.registry.add(self.image)
+        self.unpack = [] if os.geteuid() == 0 else ["--no-unpack"]
+
+    def pull(self, ref=None, *more, **also):
+        return self.lade.run("images", "pull", "--progress", "none", *self.unpack, *more, ref or self.ref, **also)
+
+    def assert_usable(self):
+        """The fault is gone: the same store serves, and nothing is left over."""
+        self.registry.fault = None
+        result = self.pull()
+        self.assertEqual(result.code, 0, result.err)
+        self.assertEqual(self.lade.ingests(), [])
+        self.assertEqual({s["kind"] for s in self.lade.json("snapshots", "ls")} - {"committed"}, set())
+
+    def on_blob(self, digest, action):
+        def fault(handler, path):
+            if digest in path and handler.command == "GET":
+                return action(handler)
+            return None
+
+        self.registry.fault = fault
+
+    def big(self):
+        return self.image.layers[1]["digest"]
+
+    def test_a_wrong_reference(self):
+        for ref in ("Alpine", "a//b", "http://x/y", "x/y:", "x/y@sha256:abc", ""):
+            with self.subTest(ref):
+                self.fails(self.lade.run("images", "pull", ref), 2)
+
+    def test_an_unknown_tag(self):
+        self.fails(self.pull(f"{self.registry.host}/image:none"), 3, "image:none", "404")
+        self.assert_usable()
+
+    def test_a_registry_that_is_down(self):
+        host = f"127.0.0.1:{free_port()}"
+        self.fails(self.pull(f"{host}/image:latest"), 6, host)
+        self.assert_usable()
+
+    def test_401_403_404_and_5xx(self):
+        for status, code in ((401, 7), (403, 7), (404, 3), (500, 6), (503, 6)):
+            with self.subTest(status):
+                self.registry.fault = lambda handler, path, status=status: handler.error(status, "DENIED", "made to fail")
+                self.fails(self.pull(None, "--retries", "1"), code, self.registry.host)
+        self.assert_usable()
+
+    def test_a_server_error_that_passes_is_not_seen(self):
+        left = {"n": 2}
+
+        def fault(handler, path):
+            if "/blobs/" in path and left["n"] > 0:
+                left["n"] -= 1
+                return handler.error(503, "UNAVAILABLE", "for a moment", {"Retry-After": "0"})
+            return None
+
+        self.registry.fault = fault
+        self.assertEqual(self.pull().code, 0)
+        self.assertEqual(left["n"], 0)
+
+    def test_a_rate_limit_is_waited_for(self):
+        left = {"n": 1}
+
+        def fault(handler, path):
+            if "/manifests/" in path and left["n"] > 0:
+                left["n"] -= 1
+                return handler.error(429, "TOOMANYREQUESTS", "slow down", {"Retry-After": "1"})
+            return None
+
+        self.registry.fault = fault
+        self.assertEqual(self.pull().code, 0)
+
+    def test_a_wrong_digest(self):
+        body = bytearray(self.image.blobs[self.big()])
+        body[1000] ^= 1
+        self.on_blob(self.big(), lambda handler: self.registry.send(handler, bytes(body)))
+        self.fails(self.pull(None, "--no-unpack"), 8, self.big())
+        self.assertEqual(self.lade.ingests(), [], "spoilt bytes are not kept")
+        self.assert_usable()
+
+    def test_a_wrong_digest_while_unpacking_behind_the_download(self):
+        need_root()
+        body = bytearray(self.image.blobs[self.big()])
+        body[-1] ^= 1
+        self.on_blob(self.big(), lambda handler: self.registry.send(handler, bytes(body)))
+        self.fails(self.pull(), 8, self.big())
+        self.assert_usable()
+
+    def test_a_wrong_manifest(self):
+        media_type, text = self.registry.manifests["latest"]
+        wrong = text.replace(b"schemaVersion", b"schemaversion")
+        self.registry.fault = lambda handler, path: "/manifests/sha256" in path and handler.command == "GET" and handler.answer(
+            200, wrong, {"Content-Type": media_type}
+        )
+        self.fails(self.pull(), 8, self.image.root)
+        self.assert_usable()
+
+    def test_a_body_that_is_longer_or_shorter_than_it_should_be(self):
+        body = self.image.blobs[self.big()]
+        for wrong in (body + b"x", body[:-1]):
+            with self.subTest(len(wrong)):
+                self.on_blob(self.big(), lambda handler, wrong=wrong: self.registry.send(handler, wrong))
+                self.fails(self.pull(None, "--retries", "1"), 8, self.big())
+        self.assert_usable()
+
+    def test_a_body_that_is_cut_is_taken_up_where_it_broke(self):
+        body = self.image.blobs[self.big()]
+        cuts = []
+
+        def fault(handler):
+            if len(cuts) < 2:
+                cuts.append(handler.headers.get("Range"))
+                return self.registry.send(handler, body, cut=100_000)
+            return None
+
+        self.on_blob(self.big(), fault)
+        self.assertEqual(self.pull().code, 0)
+        ranges = [h.get("Range") for m, p, h in self.registry.requests if m == "GET" and self.big() in p]
+        self.assertEqual(ranges, [None, "bytes=100000-", "bytes=200000-"])
+
+    def test_a_body_that_is_always_cut(self):
+        def fault(handler):
+            return self.registry.send(handler, self.image.blobs[self.big()], ranges=False, cut=0)
+
+        self.on_blob(self.big(), fault)
+        self.fails(self.pull(None, "--retries", "1"), 6, self.big())
+        self.assert_usable()
+
+    def test_a_server_that_ignores_ranges_starts_over(self):
+        body = self.image.blobs[self.big()]
+        first = []
+
+        def fault(handler):
+            if not first:
+                first.append(1)
+                return self.registry.send(handler, body, cut=100_000)
+            return self.registry.send(handler, body, ranges=False)
+
+        self.on_blob(self.big(), fault)
+        self.assertEqual(self.pull().code, 0)
+
+    def changed(self, change):
+        """An image whose first layer is something else; returns its reference."""
+        return self.registry.add(Image([Layer().file("f", "text" * 10_000)], change=change), "changed")
+
+    def swap(self, blob):
+        def change(config, descriptors):
+            descriptors[0].update(digest=images.digest(blob), size=len(blob))
+
+        self.registry.blobs[images.digest(blob)] = blob
+        return self.changed(change)
+
+    def test_a_corrupt_or_cut_gzip_layer(self):
+        need_root()
+        good = images.compress(Layer().file("f", os.urandom(50_000)).bytes(), "gzip")
+        flipped = bytearray(good)
+        flipped[len(good) // 2] ^= 0xFF
+        for word, blob in (("cut short", good[: len(good) // 2]), ("gzip", bytes(flipped)), ("gzip", good + b"garbage")):
+            with self.subTest(word):
+                self.fails(self.pull(self.swap(blob)), 8, images.digest(blob), word)
+        self.assertEqual(self.lade.json("snapshots", "ls"), [])
+        self.assert_usable()
+
+    def test_a_wrong_diff_id(self):
+        need_root()
+        wrong = "sha256:" + "0" * 64
+        ref = self.changed(lambda config, descriptors: config["rootfs"].update(diff_ids=[wrong]))
+        self.fails(self.pull(ref), 8, wrong)
+        self.assertEqual(self.lade.json("snapshots", "ls"), [])
+        self.assert_usable()
+
+    def test_a_config_with_the_wrong_number_of_layers(self):
+        need_root()
+        ref = self.changed(lambda config, descriptors: config["rootfs"].update(diff_ids=[]))
+        self.fails(self.pull(ref), 2, "0 diff IDs for 1 layers")
+        self.assert_usable()
+
+    def test_an_ambiguous_document(self):
+        media_type, text = self.registry.manifests["latest"]
+        both = json.dumps({**json.loads(text), "manifests": [self.image.descriptor()]}).encode()
+        self.registry.manifests["latest"] = self.registry.manifests[images.digest(both)] = (media_type, both)
+        self.fails(self.pull(), 2, "ambiguous")
+
+    def test_a_path_that_leaves_the_root(self):
+        need_root()
+        outside = self.scratch / "outside"
+        outside.mkdir()
+        layer = Layer().symlink("out", str(outside)).file("out/f", "x").file("../../escape", "x")
+        ref = self.registry.add(Image([layer]), "escape")
+        self.assertEqual(self.pull(ref).code, 0)
+        self.lade.ok("images", "unpack", ref, "--to", self.scratch / "flat")
+        self.assertEqual(os.listdir(outside), [])
+        self.assertEqual((self.scratch / "flat/escape").read_text(), "x")
+        self.assertTrue((self.scratch / ("flat" + str(outside)) / "f").is_file())
+
+    def test_a_full_disk(self):
+        need_root()
+        small = self.scratch / "small"
+        small.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=True)
+        self.addCleanup(subprocess.run, ["umount", str(small)], check=True)
+        self.lade.root = small / "store"
+        self.lade.env["LADE_ROOT"] = str(self.lade.root)
+        ref = self.registry.add(Image([Layer().file("big", os.urandom(4_000_000))]), "big")
+        self.fails(self.pull(ref), 9, "No space left")
+        self.assertEqual(self.lade.json("images", "ls"), [])
+        self.lade.ok("gc")
+        subprocess.run(["mount", "-o", "remount,size=50m", str(small)], check=True)
+        self.assertEqual(self.pull(ref).code, 0)
+        self.assertEqual(self.lade.ingests(), [])
+
+    def test_a_root_that_cannot_be_written(self):
+        need_root()
+        place = self.scratch / "closed"
+        place.mkdir(mode=0o755)
+        os.chmod(self.scratch, 0o755)
+        result = self.lade.run("images", "ls", env={"LADE_ROOT": str(place / "store")}, prefix=["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"])
+        self.fails(result, 7, str(place / "store"))
+
+    def test_a_store_from_a_newer_version(self):
+        self.assertEqual(self.pull().code, 0)
+        with sqlite3.connect(self.lade.root / "meta.db") as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            db.execute("PRAGMA user_version = 77")
+        self.fails(self.lade.run("images", "ls"), 5, "77", str(self.lade.root))
+        with sqlite3.connect(self.lade.root / "meta.db") as db:
+            db.execute(f"PRAGMA user_version = {version}")
+        self.assert_usable()
+
+    def test_a_corrupt_database(self):
+        self.lade.ok("images", "ls")
+        for name in ("meta.db-wal", "meta.db-shm"):
+            (self.lade.root / name).unlink(missing_ok=True)
+        (self.lade.root / "meta.db").write_bytes(b"not a database" * 1000)
+        self.fails(self.lade.run("images", "ls"), 8, "meta.db")
+
+    def test_a_blob_that_went_missing_or_changed_is_not_served(self):
+        self.assertEqual(self.pull().code, 0)
+        file = self.lade.root / "content/blobs/sha256" / self.image.root.split(":")[1]
+        text = bytearray(file.read_bytes())
+        text[0] ^= 1
+        os.chmod(file, 0o644)
+        file.write_bytes(bytes(text))
+        self.fails(self.lade.run("images", "inspect", self.ref), 8, self.image.root)
+        file.unlink()
+        self.fails(self.lade.run("content", "get", self.image.root), 8, self.image.root)
+
+    def test_a_spoilt_ingest_is_thrown_away_once_and_fetched_anew(self):
+        body = self.image.blobs[self.big()]
+        self.on_blob(self.big(), lambda handler: self.registry.send(handler, body, ranges=False, cut=200_000))
+        self.assertEqual(self.pull(None, "--retries", "0").code, 6)
+        (name,) = self.lade.ingests()
+        data = self.lade.root / "content/ingest" / name / "data"
+        spoilt = bytearray(data.read_bytes())
+        self.assertEqual(len(spoilt), 200_000)
+        spoilt[5] ^= 1
+        data.write_bytes(bytes(spoilt))
+        self.registry.fault = None
+        result = self.pull()
+        self.assertEqual(result.code, 0, result.err)
+        self.assertIn("fetching it anew", result.err)
+        self.assertEqual(self.lade.ingests(), [])
+
+    def test_wrong_usage(self):
+        for args in (["images", "pull"], ["nonsense"], ["images", "nonsense"], ["images", "pull", "--nonsense", "x"], ["images", "pull", "--progress", "x", "a"],
+                     ["images", "pull", "--platform", "a/b/c/d", "x"], ["content", "get", "sha256:zz"], ["-n", "a..b", "images", "ls"],
+                     ["snapshots", "--snapshotter", "zfs", "ls"], ["leases", "create", "-x", "soon"]):
+            with self.subTest(args):
+                self.fails(self.lade.run(*args), 2)
+
+
+class Credentials(Case):
+    def setUp(self):
+        super().setUp()
+        self.registry = BrokenRegistry()
+        self.addCleanup(self.registry.stop)
+        self.image = sample()
+        self.ref = self.registry.add(self.image)
+
+    def pull(self, *more, **also):
+        return self.lade.run("images", "pull", "--no-unpack", "--progress", "none", *more, self.ref, **also)
+
+    def need_basic(self):
+        def fault(handler, path):
+            if handler.headers.get("Authorization") != basic("me", "secret"):
+                return handler.error(401, "UNAUTHORIZED", "login needed", {"WWW-Authenticate": 'Basic realm="x"'})
+            return None
+
+        self.registry.fault = fault
+
+    def test_basic_from_the_command_line(self):
+        self.need_basic()
+        self.fails(self.pull(), 7)
+        result = self.pull("-u", "me:wrong")
+        self.fails(result, 7)
+        self.assertNotIn("wrong", result.err)
+        self.assertEqual(self.pull("-u", "me:secret").code, 0)
+
+    def test_basic_from_the_docker_configuration(self):
+        self.need_basic()
+        config = self.scratch / "docker"
+        config.mkdir()
+        (config / "config.json").write_text(json.dumps({"auths": {self.registry.host: {"auth": basic("me", "secret").removeprefix("Basic ")}}}))
+        self.assertEqual(self.pull(env={"DOCKER_CONFIG": str(config)}).code, 0)
+        (config / "config.json").write_text("{broken")
+        self.fails(self.pull(env={"DOCKER_CONFIG": str(config)}), 2, "config.json")
+
+    def test_a_bearer_token_is_asked_for_once(self):
+        tokens = []
+
+        def fault(handler, path):
+            if path == "/token":
+                tokens.append(handler.path)
+                return handler.answer(200, json.dumps({"token": "t0ken", "expires_in": 300}).encode(), {"Content-Type": "application/json"})
+            if handler.headers.get("Authorization") != "Bearer t0ken":
+                challenge = f'Bearer realm="http://{self.registry.host}/token",service="reg",scope="repository:image:pull"'
+                return handler.error(401, "UNAUTHORIZED", "token needed", {"WWW-Authenticate": challenge})
+            return None
+
+        self.registry.fault = fault
+        self.assertEqual(self.pull().code, 0)
+        self.assertEqual(len(tokens), 1)
+        self.assertIn("scope=repository", tokens[0])
+        self.assertIn("service=reg", tokens[0])
+
+    def test_a_redirect_gets_no_credentials(self):
+        other = BrokenRegistry()
+        self.addCleanup(other.stop)
+        other.blobs = self.image.blobs
+
+        def fault(handler, path):
+            if handler.headers.get("Authorization") != basic("me", "secret"):
+                return handler.error(401, "UNAUTHORIZED", "login needed", {"WWW-Authenticate": 'Basic realm="x"'})
+            if "/blobs/" in path:
+                return handler.answer(307, b"", {"Location": f"http://{other.host}{path}?signature=abc"})
+            return None
+
+        self.registry.fault = fault
+        self.assertEqual(self.pull("-u", "me:secret").code, 0)
+        self.assertGreaterEqual(len(other.requests), 3)
+        for _, _, headers in other.requests:
+            self.assertNotIn("Authorization", headers)
+
+    def test_too_many_redirects_end(self):
+        self.registry.fault = lambda handler, path: "/blobs/" in path and handler.answer(307, b"", {"Location": path})
+        result = self.pull("--retries", "0")
+        self.assertNotEqual(result.code, 0)
+        self.assertIn("redirect", result.err)
+
+    def test_the_stock_registry_with_basic_auth(self):
+        password = self.scratch / "htpasswd"
+        try:
+            line = subprocess.run(["htpasswd", "-Bbn", "me", "secret"], capture_output=True, text=True, check=True).stdout
+        except FileNotFoundError:
+            raise unittest.SkipTest("htpasswd is not installed")
+        password.write_text(line)
+        registry = StockRegistry(extra=f"auth: {{htpasswd: {{realm: x, path: {password}}}}}\n").start()
+        self.addCleanup(registry.stop)
+        layout = self.image.write_layout(self.scratch / "layout")
+        self.ref = registry.push(layout, "t", "private:1", "--dest-creds", "me:secret")
+        self.fails(self.pull(), 7)
+        self.assertEqual(self.pull("-u", "me:secret").code, 0)
+
+
+class FallbacksOfResolving(Case):
+    def setUp(self):
+        super().setUp()
+        self.registry = BrokenRegistry()
+        self.addCleanup(self.registry.stop)
+        self.ref = self.registry.add(sample())
+
+    def pull(self):
+        return self.lade.run("images", "pull", "--no-unpack", "--progress", "none", self.ref)
+
+    def test_a_registry_without_head(self):
+        self.registry.fault = lambda handler, path: handler.command == "HEAD" and handler.error(405)
+        self.assertEqual(self.pull().code, 0)
+
+    def test_a_registry_that_does_not_name_the_digest(self):
+        media_type, text = self.registry.manifests["latest"]
+        self.registry.fault = lambda handler, path: path.endswith("/manifests/latest") and handler.answer(200, text, {"Content-Type": media_type})
+        self.assertEqual(self.pull().code, 0)
+
+    def test_schema_1_is_refused(self):
+        self.registry.manifests["latest"] = ("application/vnd.docker.distribution.manifest.v1+prettyjws", b"{}")
+        self.fails(self.pull(), 1, "schema 1")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,95 @@
+"""The house itself: rooms, packages, help, pages and completions agree with each other."""
+
+import re
+import subprocess
+import unittest
+from pathlib import Path
+
+from support.program import Case
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# What a build asks for -> the Debian package that brings it.
+PACKAGE_OF = {
+    "CLI11": "libcli11-dev",
+    "libcurl": "libcurl4-openssl-dev",
+    "libcrypto": "libssl-dev",
+    "sqlite3": "libsqlite3-dev",
+    "nlohmann_json": "nlohmann-json3-dev",
+    "libzstd": "libzstd-dev",
+    "zlib": "zlib1g-dev",
+    "libisal": "libisal-dev",
+    "doctest": "doctest-dev",
+    "threads": "g++",
+}
+
+
+def commands(lade, path=()):
+    """Every command with its long flags, from the help texts."""
+    text = lade.ok(*path, "--help").out
+    found = {path: set(re.findall(r"(--[a-z][a-z-]+)", text.split("Subcommands:")[0]))}
+    if "Subcommands:" in text:
+        for line in text.split("Subcommands:")[1].splitlines():
+            if match := re.match(r"  ([a-z]+)", line):
+                found.update(commands(lade, (*path, match.group(1))))
+    return found
+
+
+class House(Case):
+    def test_includes_go_only_where_the_architecture_allows(self):
+        block = re.search(r"```rooms\n(.*?)```", (REPOSITORY / "ARCHITECTURE.md").read_text(), re.S).group(1)
+        allowed = {}
+        for line in block.splitlines():
+            room, _, others = line.partition(":")
+            allowed[room] = {room, *others.split()}
+        rooms = {path.name for path in (REPOSITORY / "src").iterdir() if path.is_dir()}
+        self.assertEqual(rooms | {"main"}, set(allowed))
+        wrong = []
+        for source in sorted((REPOSITORY / "src").rglob("*.[ch]pp")):
+            room = source.relative_to(REPOSITORY / "src").parts[0].removesuffix(".cpp")
+            for included in re.findall(r'^#include "([a-z]+)/', source.read_text(), re.M):
+                if included not in allowed[room]:
+                    wrong.append(f"{source.relative_to(REPOSITORY)} includes {included}")
+        self.assertEqual(wrong, [])
+
+    def test_each_library_has_one_door(self):
+        doors = {"curl/": "registry/http.cpp", "openssl/": "oci/digest.cpp", "sqlite3.h": "meta/sqlite.cpp", "CLI/": "cli/", "zstd.h": "archive/", "zlib.h": "archive/", "isa-l": "archive/"}
+        for source in sorted((REPOSITORY / "src").rglob("*.[ch]pp")):
+            for header in re.findall(r"^#include <([^>]+)>", source.read_text(), re.M):
+                for start, door in doors.items():
+                    if header.startswith(start):
+                        self.assertTrue(str(source.relative_to(REPOSITORY / "src")).startswith(door), f"{source}: {header}")
+
+    def test_the_package_list_has_what_the_build_asks_for(self):
+        wanted = set(re.findall(r"dependency\('([^']+)'", (REPOSITORY / "meson.build").read_text()))
+        self.assertTrue(wanted)
+        listed = set(subprocess.run([REPOSITORY / "scripts/deps", "list", "build"], capture_output=True, text=True, check=True).stdout.split())
+        for name in wanted:
+            self.assertIn(PACKAGE_OF[name], listed)
+        self.assertLessEqual(listed - set(PACKAGE_OF.values()), {"meson", "ninja-build", "pkg-config"})
+
+    def test_help_fits_80_columns(self):
+        for path in commands(self.lade):
+            for line in self.lade.ok(*path, "--help").out.splitlines():
+                self.assertLessEqual(len(line), 80, f"{path}: {line}")
+
+    def test_pages_and_completions_know_every_command_and_flag(self):
+        pages = "".join(p.read_text() for p in (REPOSITORY / "man").glob("*.1"))
+        everywhere = {p.name: p.read_text() for p in (REPOSITORY / "completions").iterdir() if p.name != "meson.build"}
+        self.assertEqual(len(everywhere), 3)
+        for path, flags in commands(self.lade).items():
+            for word in (*path, *flags):
+                self.assertIn(word.replace("-", "\\-"), pages, f"{path}: manual")
+                for name, text in everywhere.items():
+                    self.assertIn(word.removeprefix("--"), text, f"{path}: {name}")
+
+    def test_nothing_names_a_place_it_should_not(self):
+        files = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True).stdout.split()
+        for name in files:
+            path = REPOSITORY / name
+            if path.is_file() and name != "LICENSE":
+                self.assertNotRegex(path.read_text(errors="replace"), r"/wor[k]/|TOD[O]|FIXM[E]", name)
+
+
+if __name__ == "__main__":
+    unittest.main()

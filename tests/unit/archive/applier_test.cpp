@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <set>
+
+#include "archive/applier.hpp"
+#include "archive/root.hpp"
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/files.hpp"
+#include "unit/archive/tar_builder.hpp"
+#include "unit/temporary.hpp"
+
+using namespace lade;
+using namespace lade::archive;
+using test::TarBuilder;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A root and a place outside of it that nothing may touch.
+struct Place {
+    test::TemporaryDirectory dir;
+    Fd root;
+
+    Place() {
+        fs::create_directory(dir.path("root"));
+        fs::create_directories(dir.path("etc"));
+        write("../etc/passwd", "outside");
+        root = open_at(AT_FDCWD, dir.path("root"), O_RDONLY | O_DIRECTORY);
+    }
+    std::string path(const std::string& name) const { return dir.path("root/" + name); }
+    void write(const std::string& name, const std::string& text) const {
+        write_all(open_at(AT_FDCWD, path(name), O_WRONLY | O_CREAT | O_TRUNC, 0644).get(), as_bytes(text), name);
+    }
+    std::string read(const std::string& name) const {
+        return read_text(open_at(AT_FDCWD, path(name), O_RDONLY).get(), 1 << 20, name);
+    }
+    Applied apply(const TarBuilder& tar, Whiteouts whiteouts = Whiteouts::plain) const {
+        const std::string text = tar.str();
+        StringSource source(text);
+        return archive::apply(source, root.get(), {.whiteouts = whiteouts, .privileged = ::geteuid() == 0}, {});
+    }
+    ErrorKind refuses(const TarBuilder& tar, Whiteouts whiteouts = Whiteouts::plain) const {
+        try {
+            apply(tar, whiteouts);
+        } catch (const Error& error) {
+            return error.kind();
+        }
+        return ErrorKind::internal;
+    }
+    struct stat stat(const std::string& name) const {
+        struct stat st {};
+        if (::lstat(path(name).c_str(), &st) != 0)
+            throw Error(ErrorKind::not_found, name);
+        return st;
+    }
+    bool exists(const std::string& name) const {
+        return fs::symlink_status(path(name)).type() != fs::file_type::not_found;
+    }
+    bool same(const std::string& a, const std::string& b) const { return stat(a).st_ino == stat(b).st_ino; }
+    std::set<std::string> names() const {
+        std::set<std::string> all;
+        for (const auto& entry : fs::recursive_directory_iterator(path("")))
+            all.insert(fs::relative(entry.path(), path("")).string());
+        return all;
+    }
+    bool outside_untouched() const {
+        std::set<std::string> all;
+        for (const auto& entry : fs::directory_iterator(dir.path()))
+            all.insert(entry.path().filename().string());
+        return all == std::set<std::string>{"etc", "root"} && read("../etc/passwd") == "outside";
+    }
+};
+
+TarBuilder base() {
+    return std::move(TarBuilder().dir("etc/").file("etc/passwd", "inside"));
+}
+
+bool opaque(const Place& place, const std::string& name) {
+    char value = 0;
+    return ::lgetxattr(place.path(name).c_str(), "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
+bool is_whiteout(const Place& place, const std::string& name) {
+    const auto st = place.stat(name);
+    return S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0);
+}
+
+bool root_user() {
+    if (::geteuid() == 0)
+        return true;
+    MESSAGE("needs root");
+    return false;
+}
+
+} // namespace
+
+TEST_SUITE("archive") {
+    TEST_CASE("links in the path stay inside the root") {
+        struct Case {
+            const char* name;
+            std::function<void(TarBuilder&)> build;
+            const char* file;
+        };
+        const std::vector<Case> cases{
+            {"absolute", [](TarBuilder& t) { t.symlink("/etc", "localetc").file("localetc/unbroken", "x"); },
+             "etc/unbroken"},
+            {"up and out", [](TarBuilder& t) { t.symlink("/dummy/../etc", "localetc").file("localetc/unbroken", "x"); },
+             "etc/unbroken"},
+            {"multiple absolute",
+             [](TarBuilder& t) {
+                 t.symlink("/etc", "dummy/etc").symlink("/dummy/etc", "localetc").file("dummy/etc/unbroken", "x");
+             },
+             "etc/unbroken"},
+            {"multiple relative",
+             [](TarBuilder& t) {
+                 t.symlink("/etc", "dummy/etc").symlink("./dummy/etc", "localetc").file("dummy/etc/unbroken", "x");
+             },
+             "etc/unbroken"},
+            {"out by dots", [](TarBuilder& t) { t.file("../../../etc/unbroken", "x"); }, "etc/unbroken"},
+            {"out by a relative link",
+             [](TarBuilder& t) { t.symlink("../../../../etc", "d/l").file("d/l/unbroken", "x"); }, "etc/unbroken"},
+        };
+        for (const Case& one : cases) {
+            CAPTURE(one.name);
+            const Place place;
+            TarBuilder tar = base();
+            one.build(tar);
+            place.apply(tar);
+            CHECK(place.exists(one.file));
+            CHECK(place.outside_untouched());
+        }
+    }
+
+    TEST_CASE("hard links end up inside the root") {
+        struct Case {
+            const char* name;
+            std::function<void(TarBuilder&)> build;
+            const char* link;
+        };
+        const std::vector<Case> cases{
+            {"relative",
+             [](TarBuilder& t) {
+                 t.symlink("../../etc", "breakouts/d1").link("/breakouts/d1/passwd", "breakouts/mypasswd");
+             },
+             "breakouts/mypasswd"},
+            {"down and out",
+             [](TarBuilder& t) {
+                 t.symlink("../downandout/../../etc", "breakouts/d1")
+                     .link("/breakouts/d1/passwd", "breakouts/mypasswd");
+             },
+             "breakouts/mypasswd"},
+            {"absolute", [](TarBuilder& t) { t.symlink("/etc", "localetc").link("/localetc/passwd", "localpasswd"); },
+             "localpasswd"},
+            {"relative long",
+             [](TarBuilder& t) {
+                 t.symlink("../../../../../../../etc", "localetc").link("/localetc/passwd", "localpasswd");
+             },
+             "localpasswd"},
+            {"relative up and out",
+             [](TarBuilder& t) {
+                 t.symlink("upandout/../../../etc", "localetc").link("/localetc/passwd", "localpasswd");
+             },
+             "localpasswd"},
+            {"direct relative", [](TarBuilder& t) { t.link("../../../../../etc/passwd", "localpasswd"); },
+             "localpasswd"},
+            {"direct absolute", [](TarBuilder& t) { t.link("/etc/passwd", "localpasswd"); }, "localpasswd"},
+            {"parent directory", [](TarBuilder& t) { t.symlink("/etc/", "..").link("/etc/passwd", "localpasswd"); },
+             "localpasswd"},
+            {"empty name", [](TarBuilder& t) { t.symlink("/etc/", "").link("/etc/passwd", "localpasswd"); },
+             "localpasswd"},
+            {"parent relative",
+             [](TarBuilder& t) { t.symlink("/etc/", "localetc/sub/..").link("/etc/passwd", "localetc/localpasswd"); },
+             "etc/localpasswd"},
+            {"slash ended", [](TarBuilder& t) { t.dir("localetc/").link("/etc/passwd", "localetc/localpasswd"); },
+             "localetc/localpasswd"},
+        };
+        for (const Case& one : cases) {
+            CAPTURE(one.name);
+            const Place place;
+            TarBuilder tar = base();
+            one.build(tar);
+            place.apply(tar);
+            CHECK(place.same(one.link, "etc/passwd"));
+            CHECK(place.outside_untouched());
+        }
+    }
+
+    TEST_CASE("an empty file through a link empties the right one") {
+        const Place place;
+        place.apply(base().file("etc/emptied", "not empty").symlink("/etc", "localetc").file("localetc/emptied"));
+        CHECK(place.read("etc/emptied").empty());
+    }
+
+    TEST_CASE("links and directories replace each other, never what they point at") {
+        for (const char* target : {"/etc", "../../etc"}) {
+            const Place place;
+            place.apply(base().dir("localetc/"));
+            place.apply(
+                std::move(TarBuilder().symlink(target, "localetc").link("/etc/passwd", "localetc/localpasswd")));
+            CHECK(S_ISLNK(place.stat("localetc").st_mode));
+            CHECK(place.same("etc/localpasswd", "etc/passwd"));
+        }
+        const Place place;
+        place.apply(base().symlink("/etc", "localetc").link("/etc/passwd", "etc/localpasswd"));
+        place.apply(std::move(TarBuilder().dir("localetc/").file("localetc/localpasswd", "new")));
+        CHECK(S_ISDIR(place.stat("localetc").st_mode));
+        CHECK(place.read("etc/passwd") == "inside");
+        CHECK(place.read("localetc/localpasswd") == "new");
+        CHECK(place.outside_untouched());
+    }
+
+    TEST_CASE("a link to the root cannot be used to leave it") {
+        const Place place;
+        place.apply(std::move(TarBuilder()
+                                  .dir("foo/")
+                                  .dir("foo/tmp/")
+                                  .file("foo/tmp/f", "A")
+                                  .symlink("/", "foo")
+                                  .file("foo/tmp/f", "B")
+                                  .dir("foo/")
+                                  .dir("foo/tmp/")
+                                  .file("foo/tmp/f", "C")));
+        CHECK(place.read("foo/tmp/f") == "C");
+        CHECK(place.outside_untouched());
+    }
+
+    TEST_CASE("a hard link to a symbolic link is one, and its target keeps its mode") {
+        for (const char* target : {"../../../../../etc/passwd", "/etc/passwd"}) {
+            const Place place;
+            place.apply(base().symlink(target, "passwdlink").link("/passwdlink", "localpasswd"));
+            CHECK(fs::read_symlink(place.path("localpasswd")) == target);
+        }
+        const Place place;
+        REQUIRE(::chmod(place.dir.path("etc/passwd").c_str(), 0400) == 0);
+        place.apply(std::move(TarBuilder().symlink(place.dir.path("etc/passwd"), "l").link("l", "h")));
+        struct stat st {};
+        REQUIRE(::stat(place.dir.path("etc/passwd").c_str(), &st) == 0);
+        CHECK((st.st_mode & 0777U) == 0400);
+    }
+
+    TEST_CASE("whiteouts of nothing are refused") {
+        for (const char* name : {".wh...", "etc/.wh...", ".wh..", "etc/.wh..", ".wh.", "etc/.wh."})
+            for (const Whiteouts form : {Whiteouts::plain, Whiteouts::overlay}) {
+                CAPTURE(name);
+                CHECK(Place().refuses(base().file(name), form) == ErrorKind::invalid_argument);
+            }
+    }
+
+    TEST_CASE("whiteouts remove the link, not its target, and go through links in their path") {
+        const Place place;
+        place.apply(base().symlink("/etc", "localetc").file("etc/whitedout").symlink("/dne", "dead"));
+        place.apply(
+            std::move(TarBuilder().file("localetc/.wh.whitedout").file("dead/.wh.etc").file(".wh.etc2/somefile", "x")));
+        CHECK_FALSE(place.exists("etc/whitedout"));
+        CHECK(place.exists("etc/passwd"));
+        CHECK(place.exists(".wh.etc2/somefile"));
+        place.apply(std::move(TarBuilder().file(".wh.localetc").file("dne2/../.wh.dead")));
+        CHECK_FALSE(place.exists("localetc"));
+        CHECK_FALSE(place.exists("dead"));
+        CHECK(place.read("etc/passwd") == "inside");
+    }
+
+    TEST_CASE("plain whiteouts concern lower layers only, in any order") {
+        const auto lower = [](const Place& place) {
+            place.apply(
+                std::move(TarBuilder().dir("d/").file("d/old").dir("d/sub/").file("d/sub/old").file("f", "old")));
+        };
+        const auto upper = [&](TarBuilder tar) {
+            const Place place;
+            lower(place);
+            place.apply(tar);
+            return place.names();
+        };
+        using Names = std::set<std::string>;
+        CHECK(upper(std::move(TarBuilder().file("d/sub/new").file("d/.wh..wh..opq"))) ==
+              Names{"d", "d/sub", "d/sub/new", "f"});
+        CHECK(upper(std::move(TarBuilder().file("d/.wh..wh..opq").file("d/sub/new"))) ==
+              Names{"d", "d/sub", "d/sub/new", "f"});
+        CHECK(upper(std::move(TarBuilder().file(".wh.d").file("d/new"))) == Names{"d", "d/new", "f"});
+        CHECK(upper(std::move(TarBuilder().file("d/new").file(".wh.d"))) == Names{"d", "d/new", "f"});
+        CHECK(upper(std::move(TarBuilder().file("f", "new").file(".wh.f"))) ==
+              Names{"d", "d/old", "d/sub", "d/sub/old", "f"});
+        CHECK(upper(std::move(TarBuilder().file(".wh.f"))) == Names{"d", "d/old", "d/sub", "d/sub/old"});
+        CHECK(upper(std::move(TarBuilder().file(".wh..wh..opq").file("new"))) == Names{"new"});
+        CHECK(upper(std::move(TarBuilder().file(".wh..wh.plnk").file(".wh.none"))) ==
+              Names{"d", "d/old", "d/sub", "d/sub/old", "f"});
+    }
+
+    TEST_CASE("overlay whiteouts are devices and marks") {
+        if (!root_user())
+            return;
+        const Place place;
+        const Applied applied = place.apply(std::move(TarBuilder()
+                                                          .file(".wh.gone")
+                                                          .file("kept")
+                                                          .file(".wh.kept")
+                                                          .dir("marked/")
+                                                          .file("marked/.wh..wh..opq")
+                                                          .file(".wh.new")
+                                                          .dir("new/")
+                                                          .file(".wh.passed")
+                                                          .file("passed/f")
+                                                          .dir("late/")
+                                                          .file(".wh.late")
+                                                          .file("was-file")
+                                                          .dir("was-file/")
+                                                          .file(".wh.again")
+                                                          .file("again", "x")),
+                                            Whiteouts::overlay);
+        CHECK(is_whiteout(place, "gone"));
+        CHECK(S_ISREG(place.stat("kept").st_mode));
+        for (const char* name : {"marked", "new", "passed", "late", "was-file"}) {
+            CAPTURE(name);
+            CHECK(opaque(place, name));
+        }
+        CHECK(place.read("again") == "x");
+        CHECK(applied.implied == std::vector<std::string>{""});
+    }
+
+    TEST_CASE("what only the lower layers know is asked for, and given by settle") {
+        if (!root_user())
+            return;
+        const Place lower;
+        lower.apply(
+            std::move(TarBuilder()
+                          .add({.type = '5', .name = "d/", .mode = 0711, .uid = 3, .gid = 4, .mtime = 1'500'000'000})
+                          .file("f")
+                          .symlink("d", "s")));
+        const Place upper;
+        Applied applied = upper.apply(std::move(TarBuilder().file("d/x").file("own/y")), Whiteouts::overlay);
+        CHECK(std::set<std::string>(applied.implied.begin(), applied.implied.end()) ==
+              std::set<std::string>{"", "d", "own"});
+        CHECK(settle(upper.root.get(), applied.implied, {lower.root.get()}));
+        CHECK((upper.stat("d").st_mode & 07777U) == 0711);
+        CHECK(upper.stat("d").st_uid == 3);
+        CHECK(upper.stat("d").st_mtim.tv_sec == 1'500'000'000);
+        CHECK((upper.stat("own").st_mode & 07777U) == 0755);
+        CHECK(upper.stat("own").st_mtim.tv_sec == 0);
+
+        const Place through;
+        applied = through.apply(std::move(TarBuilder().file("s/x")), Whiteouts::overlay);
+        CHECK_FALSE(settle(through.root.get(), applied.implied, {lower.root.get()}));
+
+        // A whiteout in between ends the search.
+        const Place between;
+        between.apply(std::move(TarBuilder().file(".wh.s").file(".wh.d")), Whiteouts::overlay);
+        CHECK(settle(through.root.get(), applied.implied, {between.root.get(), lower.root.get()}));
+
+        const Place link;
+        CHECK(link.apply(std::move(TarBuilder().link("f", "g").file("after")), Whiteouts::overlay).needs_lower);
+    }
+
+    TEST_CASE("set-id bits survive the change of owner; nanoseconds survive; directory times come last") {
+        if (!root_user())
+            return;
+        const Place place;
+        place.apply(std::move(TarBuilder()
+                                  .add({.type = '5', .name = "d/", .mode = 01777, .mtime = 1'400'000'000})
+                                  .pax(TarBuilder::record("mtime", "1500000000.123456789"))
+                                  .add({.name = "d/suid", .mode = 06755, .uid = 5, .gid = 6})
+                                  .file("d/later")));
+        CHECK((place.stat("d/suid").st_mode & 07777U) == 06755);
+        CHECK(place.stat("d/suid").st_uid == 5);
+        CHECK(place.stat("d/suid").st_mtim.tv_nsec == 123'456'789);
+        CHECK((place.stat("d").st_mode & 07777U) == 01777);
+        CHECK(place.stat("d").st_mtim.tv_sec == 1'400'000'000);
+    }
+
+    TEST_CASE("a directory that is only passed through keeps its times") {
+        const Place place;
+        place.apply(std::move(
+            TarBuilder().add({.type = '5', .name = "d/", .mode = 0755, .mtime = 1'400'000'000}).file("d/old")));
+        place.apply(std::move(TarBuilder().file("d/new").file("d/.wh.old")));
+        CHECK(place.stat("d").st_mtim.tv_sec == 1'400'000'000);
+    }
+
+    TEST_CASE("the root's own entry is about the root") {
+        const Place place;
+        place.apply(
+            std::move(TarBuilder().add({.type = '5', .name = "./", .mode = 0711, .mtime = 1'400'000'000}).file("f")));
+        struct stat st {};
+        REQUIRE(::fstat(place.root.get(), &st) == 0);
+        CHECK((st.st_mode & 07777U) == 0711);
+        CHECK(st.st_mtim.tv_sec == 1'400'000'000);
+    }
+
+    TEST_CASE("xattrs: kept, but none that overlayfs would believe") {
+        const Place place;
+        const auto r = TarBuilder::record;
+        place.apply(std::move(TarBuilder()
+                                  .pax(r("SCHILY.xattr.user.k", "v") + r("SCHILY.xattr.trusted.overlay.opaque", "y") +
+                                       r("SCHILY.xattr.user.overlay.opaque", "y"))
+                                  .dir("d/")));
+        char value = 0;
+        const ssize_t size = ::lgetxattr(place.path("d").c_str(), "user.k", &value, 1);
+        if (size < 0 && errno == ENOTSUP)
+            return;
+        CHECK(size == 1);
+        CHECK(::lgetxattr(place.path("d").c_str(), "trusted.overlay.opaque", &value, 1) < 0);
+        CHECK(::lgetxattr(place.path("d").c_str(), "user.overlay.opaque", &value, 1) < 0);
+    }
+
+    TEST_CASE("a device 0:0 is no whiteout by accident") {
+        if (!root_user())
+            return;
+        const Place place;
+        const Applied applied =
+            place.apply(std::move(TarBuilder().add({.type = '3', .name = "c"})), Whiteouts::overlay);
+        CHECK_FALSE(place.exists("c"));
+        CHECK(applied.warnings.size() == 1);
+    }
+
+    TEST_CASE("hard links that cannot be") {
+        CHECK(Place().refuses(std::move(TarBuilder().link("none", "l"))) == ErrorKind::invalid_argument);
+        CHECK(Place().refuses(std::move(TarBuilder().dir("d/").link("d", "l"))) == ErrorKind::invalid_argument);
+        CHECK(Place().refuses(std::move(TarBuilder().link("..", "l"))) == ErrorKind::invalid_argument);
+        const Place place;
+        CHECK_NOTHROW(place.apply(std::move(TarBuilder().file("f", "x").link("f", "f"))));
+        CHECK(place.read("f") == "x");
+    }
+
+    TEST_CASE("a file in the way of a path is an error, not a directory") {
+        CHECK(Place().refuses(std::move(TarBuilder().file("f").file("f/g"))) == ErrorKind::failed_precondition);
+    }
+
+    TEST_CASE("limits name what was too much") {
+        const auto limited = [](const Limits& limits, const TarBuilder& tar) {
+            const Place place;
+            const std::string text = tar.str();
+            StringSource source(text);
+            try {
+                apply(source, place.root.get(), {.limits = limits}, {});
+            } catch (const Error& error) {
+                return error.kind();
+            }
+            return ErrorKind::internal;
+        };
+        CHECK(limited({.bytes = 10}, std::move(TarBuilder().file("f", std::string(11, 'x')))) ==
+              ErrorKind::resource_exhausted);
+        CHECK(limited({.entries = 2}, std::move(TarBuilder().file("a").file("b").file("c"))) ==
+              ErrorKind::resource_exhausted);
+        CHECK(limited({.path = 5}, std::move(TarBuilder().file("abcdef"))) == ErrorKind::resource_exhausted);
+        CHECK(limited({.depth = 3}, std::move(TarBuilder().file("a/b/c/d"))) == ErrorKind::resource_exhausted);
+    }
+
+    TEST_CASE("both resolvers find the same directories") {
+        const Place place;
+        place.apply(std::move(TarBuilder()
+                                  .dir("a/")
+                                  .dir("a/b/")
+                                  .symlink("a/b", "to-b")
+                                  .symlink("/to-b", "chain")
+                                  .symlink("loop", "loop")
+                                  .file("file")));
+        struct Nobody final : Root::Observer {
+            void changing(const Directory& /*parent*/) override {}
+            void made(const Directory& /*parent*/, const std::string& /*name*/, int /*fd*/,
+                      bool /*over_whiteout*/) override {}
+        } nobody;
+        for (const Resolver resolver : {Resolver::kernel, Resolver::walker}) {
+            Root root(place.root.get(), resolver);
+            CHECK(root.find("a/b")->path == "a/b");
+            CHECK(root.find("chain")->path == "a/b");
+            CHECK(root.find("chain/..")->path == "a");
+            CHECK(root.find("../../a")->path == "a");
+            CHECK(root.find("none") == nullptr);
+            CHECK(root.find("none/../a")->path == "a");
+            CHECK_THROWS_AS(root.find("loop/x"), Error);
+            CHECK_THROWS_AS(root.find("file/x"), Error);
+            CHECK(root.make("chain/new/deep", nobody).path == "a/b/new/deep");
+            remove_tree(place.root.get(), "a/b/new");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "snapshot/snapshotter.hpp"
+#include "unit/temporary.hpp"
+
+using namespace lade;
+using namespace lade::snapshot;
+
+namespace {
+
+void write(int directory, const std::string& name, const std::string& text) {
+    write_all(open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC, 0644).get(), as_bytes(text), name);
+}
+
+} // namespace
+
+TEST_SUITE("snapshot") {
+    TEST_CASE("an unknown snapshotter is named beside the known ones") {
+        const test::TemporaryDirectory dir;
+        try {
+            open_snapshotter("zfs", dir.path());
+            FAIL("was accepted");
+        } catch (const Error& error) {
+            CHECK(error.kind() == ErrorKind::invalid_argument);
+            CHECK(error.message().find("native, overlayfs") != std::string::npos);
+        }
+    }
+
+    TEST_CASE("every snapshotter makes, lists, measures and discards directories") {
+        for (const std::string_view name : snapshotter_names()) {
+            CAPTURE(name);
+            const test::TemporaryDirectory dir;
+            make_directories(dir.path("trash"), 0700);
+            const Fd trash = open_at(AT_FDCWD, dir.path("trash"), O_RDONLY | O_DIRECTORY);
+            const auto snapshotter = open_snapshotter(name, dir.path());
+            snapshotter->create({.id = 7, .parents = {}});
+            const Fd tree = snapshotter->tree(7);
+            struct stat st {};
+            REQUIRE(::fstat(tree.get(), &st) == 0);
+            CHECK((st.st_mode & 07777U) == 0755);
+            write(tree.get(), "f", "text");
+            CHECK(snapshotter->list() == std::vector<Id>{7});
+            CHECK(snapshotter->usage(7).inodes == 2);
+            const auto mounts = snapshotter->mounts({.id = 7, .parents = {}}, Access::read_write);
+            REQUIRE(mounts.size() == 1);
+            CHECK(mounts[0].type == "bind");
+            CHECK(mounts[0].source == snapshotter->path(7));
+            snapshotter->discard(7, trash.get(), "x");
+            snapshotter->discard(7, trash.get(), "y");
+            CHECK(snapshotter->list().empty());
+        }
+    }
+
+    TEST_CASE("overlay mounts name the nearest layer first, and end at an opaque root") {
+        if (::geteuid() != 0)
+            return;
+        const test::TemporaryDirectory dir;
+        const auto overlay = open_snapshotter("overlayfs", dir.path());
+        for (const Id id : {1, 2, 3})
+            overlay->create({.id = id, .parents = {}});
+        overlay->create({.id = 4, .parents = {3, 2, 1}});
+        const auto mount = overlay->mounts({.id = 4, .parents = {3, 2, 1}}, Access::read_write).at(0);
+        CHECK(mount.type == "overlay");
+        CHECK(mount.options[2] == "lowerdir=" + overlay->path(3) + ":" + overlay->path(2) + ":" + overlay->path(1));
+        write(overlay->tree(1).get(), "below", "1");
+        write(overlay->tree(2).get(), "above", "2");
+        overlay->with_mounted({.id = 4, .parents = {3, 2, 1}}, [](int root) {
+            CHECK(list_directory(root, ".") == std::vector<std::string>{"above", "below"});
+            write(root, "written", "4");
+        });
+        CHECK(list_directory(overlay->tree(4).get(), ".") == std::vector<std::string>{"written"});
+    }
+
+    TEST_CASE("a native copy is faithful and independent") {
+        if (::geteuid() != 0)
+            return;
+        const test::TemporaryDirectory dir;
+        const auto native = open_snapshotter("native", dir.path());
+        native->create({.id = 1, .parents = {}});
+        const Fd from = native->tree(1);
+        write(from.get(), "f", "text");
+        REQUIRE(::linkat(from.get(), "f", from.get(), "hard", 0) == 0);
+        REQUIRE(::symlinkat("f", from.get(), "soft") == 0);
+        make_directory(from.get(), "d", 0700);
+        REQUIRE(::mkfifoat(from.get(), "d/pipe", 0600) == 0);
+        REQUIRE(::fchownat(from.get(), "f", 3, 4, 0) == 0);
+        REQUIRE(::fchmodat(from.get(), "f", 04755, 0) == 0);
+        native->create({.id = 2, .parents = {1}});
+        const Fd to = native->tree(2);
+        CHECK(list_directory(to.get(), ".") == std::vector<std::string>{"d", "f", "hard", "soft"});
+        struct stat f {};
+        struct stat hard {};
+        REQUIRE(::fstatat(to.get(), "f", &f, 0) == 0);
+        REQUIRE(::fstatat(to.get(), "hard", &hard, 0) == 0);
+        CHECK(f.st_ino == hard.st_ino);
+        CHECK((f.st_mode & 07777U) == 04755);
+        CHECK(f.st_uid == 3);
+        write(to.get(), "f", "changed");
+        CHECK(find_text(from.get(), "f", 100) == "text");
+    }
+}
