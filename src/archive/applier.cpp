@@ -56,22 +56,28 @@ private:
         if (parts.size() > options_.limits.depth)
             throw Error(ErrorKind::resource_exhausted, "deeper than ", options_.limits.depth, " directories");
         if (parts.empty()) {
-            if (entry.type == EntryType::directory)
+            if (entry.type == EntryType::directory) {
+                Metadata::clear_xattrs(root_);
                 set_directory(root_, "", entry);
+            }
             return;
         }
         const std::string name = std::move(parts.back());
         parts.pop_back();
+        const Directory* directory = tree_.parent(join(parts, "/"));
         if (name.starts_with(whiteout_prefix)) {
-            apply_whiteout(tree_.parent(join(parts, "/")), name);
+            // A directory that the layer made a file of has nothing left to hide.
+            if (directory != nullptr)
+                apply_whiteout(*directory, name);
             return;
         }
-        const Directory& directory = tree_.parent(join(parts, "/"));
+        if (directory == nullptr)
+            throw Error(ErrorKind::failed_precondition, "a part of its path is not a directory");
         if (is_left_out(entry))
             return;
-        make(directory, name, entry);
+        make(*directory, name, entry);
         if (!applied_.needs_lower)
-            tree_.mark(directory, name);
+            tree_.mark(*directory, name);
     }
 
     void check_limits(const Entry& entry) {
@@ -181,13 +187,15 @@ private:
     void make_directory_entry(const Directory& directory, const std::string& name, const Entry& entry) {
         const mode_t mode = (entry.mode & 0777U) | 0700U;
         bool replaced = false;
+        bool kept = false;
         if (::mkdirat(directory.fd.get(), name.c_str(), mode) != 0) {
             if (errno != EEXIST)
                 throw_errno(errno, "create directory");
             struct stat st {};
             if (::fstatat(directory.fd.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
                 throw_errno(errno, "stat");
-            if (!S_ISDIR(st.st_mode)) {
+            kept = S_ISDIR(st.st_mode);
+            if (!kept) {
                 replaced = true;
                 tree_.clear(directory, name);
                 if (::mkdirat(directory.fd.get(), name.c_str(), mode) != 0)
@@ -198,6 +206,8 @@ private:
         // A whiteout, or a file of this layer, stood here: either hides what lower layers have under the name.
         if (replaced && options_.whiteouts == Whiteouts::overlay)
             LayerTree::set_opaque(made.get());
+        if (kept)
+            Metadata::clear_xattrs(made.get());
         set_directory(made.get(), directory.child(name), entry);
     }
 

@@ -53,10 +53,11 @@ const Directory* LayerTree::find(const std::string& path) {
     return root_.find(path);
 }
 
-const Directory& LayerTree::parent(const std::string& path) {
+const Directory* LayerTree::parent(const std::string& path) {
     refresh();
-    const Directory& directory = root_.make(path, *this);
-    changing(directory);
+    const Directory* directory = root_.make(path, *this);
+    if (directory != nullptr)
+        changing(*directory);
     return directory;
 }
 
@@ -139,8 +140,8 @@ void LayerTree::whiteout(const Directory& directory, const std::string& name) {
     }
 }
 
-// A whiteout of a directory that this layer only passes through: the old one is gone, this one is new, as if
-// the whiteout had come first.
+// A whiteout of, or above, a directory that this layer only passes through: the old one is gone, this one is new, as
+// if the whiteout had come first.
 void LayerTree::reset_implied(const Directory& directory) {
     Touched& touched = touched_[directory.path];
     if (std::exchange(touched.has_entry, true))
@@ -150,6 +151,7 @@ void LayerTree::reset_implied(const Directory& directory) {
     if ((privileged_ && ::fchown(directory.fd.get(), ::geteuid(), ::getegid()) != 0) ||
         ::fchmod(directory.fd.get(), 0755) != 0)
         throw_errno(errno, "renew directory ", printable(directory.path));
+    Metadata::clear_xattrs(directory.fd.get());
 }
 
 void LayerTree::make_opaque(const Directory& directory) {
@@ -169,7 +171,7 @@ void LayerTree::remove_unmarked(const Directory& directory) {
         if (::fstatat(directory.fd.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
             const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
                                   .path = directory.child(name)};
-            changing(below);
+            reset_implied(below);
             remove_unmarked(below);
         }
     }

@@ -17,8 +17,9 @@ class LayerTree final : private Root::Observer {
 public:
     LayerTree(int root, Whiteouts whiteouts, bool privileged);
 
-    // The directory for an entry, made if missing, about to be changed.
-    const Directory& parent(const std::string& path);
+    // The directory for an entry, made if missing, about to be changed. nullptr: something that is no directory is in
+    // the way.
+    const Directory* parent(const std::string& path);
     // Without making anything.
     const Directory* find(const std::string& path);
 

@@ -70,6 +70,19 @@ void Metadata::set_xattrs(int fd, const Entry& entry) {
     }
 }
 
+void Metadata::clear_xattrs(int fd) {
+    const ssize_t size = ::flistxattr(fd, nullptr, 0);
+    if (size <= 0)
+        return;
+    std::string names(static_cast<std::size_t>(size), '\0');
+    const ssize_t filled = ::flistxattr(fd, names.data(), names.size());
+    names.resize(filled < 0 ? 0 : static_cast<std::size_t>(filled));
+    for (const std::string& name : split(names, '\0'))
+        if (!name.empty() && !name.starts_with("trusted.overlay.") && name != "security.selinux" &&
+            ::fremovexattr(fd, name.c_str()) != 0 && errno != ENODATA && errno != EPERM)
+            throw_errno(errno, "remove xattr ", printable(name));
+}
+
 void Metadata::set_mode(int fd, mode_t mode) const {
     if (::fchmod(fd, mode) != 0 && (errno != EBADF || ::chmod(by_descriptor(fd).c_str(), mode) != 0))
         throw_errno(errno, "set mode");

@@ -26,6 +26,8 @@ public:
     // `fd` may be an O_PATH descriptor (links, devices).
     void set_owner(int fd, const Entry& entry);
     void set_xattrs(int fd, const Entry& entry);
+    // What an object that the entry takes over had before; overlayfs's own marks stay.
+    static void clear_xattrs(int fd);
     void set_mode(int fd, mode_t mode) const;
     static void set_times(int fd, const Times& times);
 

@@ -58,14 +58,6 @@ Directory Root::top() const {
     return describe(open_at(fd_, ".", directory_flags), "");
 }
 
-const Directory& Root::make(const std::string& path, Observer& observer) {
-    return *resolve(path, &observer);
-}
-
-const Directory* Root::find(const std::string& path) {
-    return resolve(path, nullptr);
-}
-
 void Root::forget() {
     index_.clear();
     recent_.clear();
@@ -157,7 +149,7 @@ std::optional<Directory> Root::by_walking(const std::string& path, Observer* obs
             continue;
         }
         if (!S_ISLNK(st.st_mode))
-            throw Error(ErrorKind::failed_precondition, printable(name), " is not a directory");
+            return std::nullopt;
         if (++links > max_links)
             throw Error(ErrorKind::invalid_argument, "too many links");
         const std::string target = read_link(fd->get());

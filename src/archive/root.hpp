@@ -47,11 +47,11 @@ public:
         virtual void made(const Directory& parent, const std::string& name, int fd, bool over_whiteout) = 0;
     };
 
-    // The directory that `path` (no leading slash needed) leads to; missing ones are made, 0755. Valid until the next
-    // call. failed_precondition: something on the way is no directory; too many links: invalid_argument.
-    const Directory& make(const std::string& path, Observer& observer);
-    // As make(), but nullptr when one is missing.
-    const Directory* find(const std::string& path);
+    // The directory that `path` (no leading slash needed) leads to; missing ones are made, 0755. nullptr when something
+    // on the way is no directory. Valid until the next call. invalid_argument: too many links.
+    const Directory* make(const std::string& path, Observer& observer) { return resolve(path, &observer); }
+    // As make(), but nullptr also when one is missing.
+    const Directory* find(const std::string& path) { return resolve(path, nullptr); }
     // Must follow any removal of a directory or a link.
     void forget();
     void set_gid_changed(const std::string& path, bool set_gid);

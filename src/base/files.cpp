@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <set>
@@ -54,6 +55,12 @@ constexpr auto lock_poll = std::chrono::milliseconds(20);
 void make_directory(int dir, const std::string& name, mode_t mode) {
     if (::mkdirat(dir, name.c_str(), mode) != 0 && errno != EEXIST)
         throw_errno(errno, "create directory ", name);
+}
+
+void set_epoch(int dir, const std::string& name) {
+    const std::array<timespec, 2> epoch{};
+    if (::utimensat(dir, name.c_str(), epoch.data(), AT_SYMLINK_NOFOLLOW) != 0)
+        throw_errno(errno, "set times of ", name);
 }
 
 void make_directories(const std::string& path, mode_t mode) {

@@ -20,6 +20,9 @@ namespace lade {
 // mkdir that accepts an existing directory.
 void make_directory(int dir, const std::string& name, mode_t mode);
 
+// Sets both times of what `name` is (a link is not followed) to 1970-01-01 00:00 UTC.
+void set_epoch(int dir, const std::string& name);
+
 // Makes every missing component of an absolute or relative path, each with `mode`.
 void make_directories(const std::string& path, mode_t mode);
 

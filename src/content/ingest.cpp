@@ -99,8 +99,10 @@ std::size_t Follower::read(std::span<std::byte> into) {
     if (wanted == 0)
         return 0;
     const std::size_t n = read_some_at(data_.get(), into.first(static_cast<std::size_t>(wanted)), position_, "ingest");
-    if (n == 0)
+    if (n == 0) {
+        tail_->wait(0, stop_); // a writer that gave up says so
         throw Error(ErrorKind::data_loss, "ingest: shorter than what was written");
+    }
     position_ += n;
     return n;
 }
@@ -175,6 +177,11 @@ void Ingest::restart() {
         throw_errno(errno, "empty ingest");
     offset_ = 0;
     hasher_ = std::make_unique<oci::Hasher>(algorithm_);
+}
+
+void Ingest::discard() {
+    tail_->failed();
+    restart();
 }
 
 void Ingest::verify(std::uint64_t size, const oci::Digest& digest, bool durable) {

@@ -86,6 +86,8 @@ public:
     void verify(std::uint64_t size, const oci::Digest& digest, bool durable);
     // After verify(), under the publish lock: the data becomes the blob. Followers reach their end.
     void publish(const Blobs& blobs, const oci::Digest& digest, bool durable);
+    // Gives the bytes' room back at once and fails the followers; remove() takes the rest.
+    void discard();
     // Removes the ingest from disk; also after publish().
     void remove();
 

@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 
+#include <chrono>
+#include <thread>
+
 #include "base/error.hpp"
 #include "base/fd.hpp"
 
@@ -57,16 +60,26 @@ Database::Database(const std::string& path, bool durable) : path_(path) {
         fail("open");
     sqlite3_extended_result_codes(connection, 1);
     sqlite3_busy_timeout(connection, busy_timeout_ms);
-    {
-        Statement journal = query("PRAGMA journal_mode = WAL");
-        journal.next();
-        if (journal.text(0) != "wal") {
-            Statement rollback = query("PRAGMA journal_mode = DELETE");
-            rollback.next();
-        }
-    }
+    use_wal();
     execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
     execute("PRAGMA foreign_keys = ON");
+}
+
+// Unlike everything else, the change of the journal's mode does not wait for other processes by itself: when
+// several make the store at the same time, all but one find it locked.
+void Database::use_wal() {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(busy_timeout_ms);
+    for (;;) {
+        try {
+            Statement journal = query("PRAGMA journal_mode = WAL");
+            journal.next();
+            return;
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::unavailable || std::chrono::steady_clock::now() > deadline)
+                throw;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
 }
 
 Database::~Database() = default;

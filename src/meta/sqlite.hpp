@@ -107,6 +107,7 @@ public:
 private:
     friend class Statement;
     friend class Transaction;
+    void use_wal();
     std::int64_t changes() const;
     [[noreturn]] void fail(std::string_view what) const;
 

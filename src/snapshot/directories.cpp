@@ -37,8 +37,11 @@ void Directories::make(Id id, const std::vector<Part>& parts) const {
     const std::string name = std::to_string(id);
     remove_tree(fd_.get(), name);
     make_directory(fd_.get(), name, 0700);
-    for (const Part& part : parts)
-        make_directory(fd_.get(), cat(name, '/', part.name), part.mode);
+    for (const Part& part : parts) {
+        const std::string path = cat(name, '/', part.name);
+        make_directory(fd_.get(), path, part.mode);
+        set_epoch(fd_.get(), path);
+    }
 }
 
 } // namespace lade::snapshot

@@ -19,7 +19,8 @@ public:
     std::string path(const std::string& below) const { return path_ + "/" + below; }
     std::vector<Id> list() const;
     void discard(Id id, int trash, const std::string& name) const;
-    // A fresh directory `<id>` with the named empty directories in it.
+    // A fresh directory `<id>` with the named empty directories in it. They are as old as the epoch, so that an image
+    // that says nothing of its root unpacks alike every time.
     struct Part {
         const char* name;
         mode_t mode;

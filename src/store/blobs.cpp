@@ -63,6 +63,8 @@ void BlobWriter::abandon() {
     // Under the same name another process may be writing by now.
     if (std::exchange(gone_, true))
         return;
+    // Before the row, which needs room on a disk that this ingest may have filled.
+    ingest_.discard();
     {
         meta::Transaction transaction(store_->database());
         remove_row();

@@ -48,6 +48,9 @@ public:
     Collection(Store& store, Mode mode) : store_(store), mode_(mode) {}
 
     Collected run(const std::stop_token& stop) {
+        // On a full disk this is the room that the rest needs.
+        if (mode_ == Mode::remove)
+            store_.empty_trash();
         {
             const FileLock publishing = store_.publish_lock(LockMode::exclusive, stop);
             meta::Transaction transaction(store_.database());

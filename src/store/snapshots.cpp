@@ -89,25 +89,33 @@ void Snapshots::reset(const Extraction& extraction) {
     snapshotter_->create(extraction.stack);
 }
 
-void Snapshots::discard(const Extraction& extraction) {
-    meta::Transaction transaction(store_.database());
-    if (rows_.find(extraction.key))
-        rows_.remove(extraction.key);
-    transaction.commit();
-    discard_directory(extraction.stack.id);
+void Snapshots::discard(const std::vector<Extraction>& extractions) noexcept {
+    try {
+        // Files first: removing rows needs room on the disk, which these may have filled.
+        for (const Extraction& extraction : extractions)
+            discard_directory(extraction.stack.id);
+        store_.empty_trash();
+        meta::Transaction transaction(store_.database());
+        for (const Extraction& extraction : extractions)
+            if (rows_.find(extraction.key))
+                rows_.remove(extraction.key);
+        transaction.commit();
+    } catch (const Error&) {
+        return;
+    }
 }
 
 void Snapshots::commit(const std::vector<Extraction>& extractions, const std::string& parent, LeaseHold& lease) {
     if (store_.sync() == Sync::full && !extractions.empty())
         snapshotter_->sync();
-    std::vector<const Extraction*> late;
+    std::vector<Extraction> late;
     {
         meta::Transaction transaction(store_.database());
         std::string below = parent;
         for (const Extraction& extraction : extractions) {
             const std::string name = extraction.chain.string();
             if (rows_.find(name))
-                late.push_back(&extraction);
+                late.push_back(extraction);
             else
                 rows_.commit(extraction.key, name, below, {{"containerd.io/snapshot.ref", name}});
             lease.add(resource(name));
@@ -116,8 +124,7 @@ void Snapshots::commit(const std::vector<Extraction>& extractions, const std::st
         }
         transaction.commit();
     }
-    for (const Extraction* extraction : late)
-        discard(*extraction);
+    discard(late);
 }
 
 } // namespace lade::store

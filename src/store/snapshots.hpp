@@ -53,7 +53,8 @@ public:
     Extraction prepare(const oci::ChainId& chain, std::vector<snapshot::Id> below, LeaseHold& lease);
     // Throws the content away and starts with an empty directory again.
     void reset(const Extraction& extraction);
-    void discard(const Extraction& extraction);
+    // Never throws: rows that cannot be removed (a full disk) hold nothing and go with the next collection.
+    void discard(const std::vector<Extraction>& extractions) noexcept;
     // Makes all directories durable if the store says so, then commits every extraction under its chain ID,
     // bottom first, the first on `parent`, in one transaction. One whose chain ID exists meanwhile is
     // discarded: losing a race is success.

@@ -183,9 +183,16 @@ void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& 
                               const oci::Labels& labels, const std::stop_token& stop) {
     item.set(Stage::downloading);
     CountingSink sink(writer.sink(), item);
-    if (writer.offset() < layer.size)
-        origin_.repository.fetch(layer, writer.offset(), sink, stop);
-    writer.commit(labels, stop);
+    try {
+        if (writer.offset() < layer.size)
+            origin_.repository.fetch(layer, writer.offset(), sink, stop);
+        writer.commit(labels, stop);
+    } catch (const Error& error) {
+        // A resumable part that fills the disk would keep every other command from working.
+        if (error.kind() == ErrorKind::resource_exhausted)
+            writer.abandon();
+        throw;
+    }
     item.set(Stage::downloaded);
 }
 

@@ -29,6 +29,10 @@ std::vector<oci::ChainId> fetch_and_unpack(store::Store& store, const Origin& or
                                            const std::vector<PlatformImage>& images, const PullOptions& options,
                                            store::LeaseHold& lease, const std::stop_token& stop) {
     std::vector<oci::ChainId> chain_ids;
+    // What cannot be unpacked is refused before its layers are fetched.
+    if (options.snapshotter)
+        for (const PlatformImage& image : images)
+            static_cast<void>(layers_of(image));
     TaskGroup tasks(stop);
     LayerDownloads downloads(origin, options.downloads, tasks);
     const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token& unpack_stop) {

@@ -78,6 +78,7 @@ Item& add_item(Progress& progress, const Layer& layer) {
 // afterwards, bottom first.
 class StackedLayers {
 public:
+    // An image without layers has one extraction all the same: an empty root.
     StackedLayers(store::Snapshots& snapshots, const Work& work, const std::vector<Layer>& layers,
                   std::vector<Extraction> extractions, std::vector<snapshot::Id> parents)
         : snapshots_(snapshots),
@@ -91,7 +92,7 @@ public:
 
     void make(const std::stop_token& stop) {
         apply_all(stop);
-        for (std::size_t i = 0; i < extractions_.size(); ++i) {
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
             settle(i, stop);
             parents_.insert(parents_.begin(), extractions_[i].stack.id);
         }
@@ -100,7 +101,7 @@ public:
 private:
     void apply_all(const std::stop_token& stop) {
         // The largest first, so that no core is left alone with it at the end.
-        std::vector<std::size_t> order(extractions_.size());
+        std::vector<std::size_t> order(layers_.size());
         std::iota(order.begin(), order.end(), 0);
         std::ranges::stable_sort(order, std::ranges::greater{},
                                  [&](std::size_t i) { return layers_[i].descriptor.size; });
@@ -196,9 +197,7 @@ oci::ChainId unpack_image(store::Store& store, const std::string& name_space, co
         if (stacked)
             StackedLayers(snapshots, work, missing, extractions, below).make(stop);
     } catch (const Error&) {
-        for (const Extraction& extraction : extractions)
-            snapshots.discard(extraction);
-        store.empty_trash();
+        snapshots.discard(extractions);
         throw;
     }
     snapshots.commit(extractions, parent, lease);
@@ -223,6 +222,8 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
     const Fd root = open_at(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY);
     if (!list_directory(root.get(), ".").empty())
         throw Error(ErrorKind::failed_precondition, "directory ", directory, " is not empty");
+    // For an image that says nothing of its root.
+    set_epoch(root.get(), ".");
     const bool privileged = ::geteuid() == 0;
     archive::Applied sum;
     try {

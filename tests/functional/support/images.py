@@ -146,15 +146,16 @@ def umoci_unpack(layout, tag, into):
 
 
 def debian_layout():
-    """An OCI layout with LAYOUT:debian: a Debian root file system and a second layer of real changes. Made once and
-    kept in LADE_TEST_CACHE."""
+    """An OCI layout, made once and kept in LADE_TEST_CACHE. LAYOUT:strict is a Debian root file system and a second
+    layer of real changes; LAYOUT:debian has a third layer in which a directory becomes a file, written as umoci does:
+    with whiteouts below that file, which containerd refuses."""
     for tool in ("mmdebstrap", "umoci"):
         if shutil.which(tool) is None:
             raise unittest.SkipTest(f"{tool} is not installed")
     if os.geteuid() != 0:
         raise unittest.SkipTest("needs root")
     cache = Path(os.environ.get("LADE_TEST_CACHE") or tempfile.gettempdir() + "/lade-test-cache")
-    layout = cache / "debian"
+    layout = cache / "debian-layers"
     if (layout / "complete").exists():
         return layout
     shutil.rmtree(layout, ignore_errors=True)
@@ -175,8 +176,6 @@ def debian_layout():
         (rootfs / "etc/motd").write_text("changed\n")
         (rootfs / "etc/issue").unlink()
         shutil.rmtree(rootfs / "usr/share/doc")
-        shutil.rmtree(rootfs / "usr/share/man")
-        (rootfs / "usr/share/man").write_text("a file where a directory was\n")
         (rootfs / "etc/debian_version").unlink()
         (rootfs / "etc/debian_version").mkdir()
         (rootfs / "etc/debian_version/file").write_text("a directory where a file was\n")
@@ -192,6 +191,9 @@ def debian_layout():
         os.setxattr(rootfs / "etc/motd", "user.note", b"value")
         os.mknod(rootfs / "dev/thing", 0o20640, os.makedev(1, 7))
         os.mkfifo(rootfs / "root/pipe")
+        run("umoci", "repack", "--refresh-bundle", "--image", f"{layout}:strict", bundle)
+        shutil.rmtree(rootfs / "usr/share/man")
+        (rootfs / "usr/share/man").write_text("a file where a directory was\n")
         run("umoci", "repack", "--image", f"{layout}:debian", bundle)
     (layout / "complete").touch()
     return layout

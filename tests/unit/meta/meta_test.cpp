@@ -109,7 +109,7 @@ TEST_SUITE("meta") {
             threads.emplace_back([&, t] {
                 for (int i = 0; i < 50; ++i) {
                     Transaction transaction(place.database);
-                    Namespaces(place.database).ensure("n" + std::to_string(t * 100 + i));
+                    Namespaces(place.database).ensure(lade::cat("n", t * 100 + i));
                     transaction.commit();
                 }
             });
