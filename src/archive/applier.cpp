@@ -13,6 +13,7 @@
 #include "archive/tar.hpp"
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
 
@@ -265,7 +266,7 @@ private:
         Metadata::set_times(made.get(), times_of(entry));
     }
 
-    static constexpr std::size_t write_check = std::size_t{64} * 1024;
+    static constexpr std::size_t write_check = 64 * kib;
 
     TarReader tar_;
     const ApplyOptions& options_;

@@ -5,13 +5,14 @@
 #include <span>
 #include <vector>
 
+#include "base/size.hpp"
 #include "base/stream.hpp"
 
 namespace lade::archive {
 
 class Input {
 public:
-    static constexpr std::size_t capacity = std::size_t{256} * 1024;
+    static constexpr std::size_t capacity = 256 * kib;
 
     explicit Input(Source& source) : source_(source) {}
 

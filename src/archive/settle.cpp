@@ -13,6 +13,7 @@
 #include "archive/root.hpp"
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/size.hpp"
 #include "base/text.hpp"
 
 namespace lade::archive {
@@ -52,12 +53,12 @@ Found look_in(int layer, const std::vector<std::string>& parts, bool& last) {
 }
 
 void copy_xattrs(int from, int to) {
-    std::string names(65'536, '\0');
+    std::string names(64 * kib, '\0');
     const ssize_t size = ::flistxattr(from, names.data(), names.size());
     if (size < 0)
         return;
     names.resize(static_cast<std::size_t>(size));
-    std::string value(65'536, '\0');
+    std::string value(64 * kib, '\0');
     for (const std::string& name : split(names, '\0')) {
         if (name.empty() || name.starts_with("trusted.overlay."))
             continue;

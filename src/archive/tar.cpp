@@ -8,14 +8,15 @@
 #include "archive/tar_header.hpp"
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/size.hpp"
 #include "base/text.hpp"
 
 namespace lade::archive {
 
 namespace {
 
-constexpr std::size_t buffer_size = std::size_t{256} * 1024;
-constexpr std::uint64_t max_extension = std::uint64_t{1024} * 1024;
+constexpr std::size_t buffer_size = 256 * kib;
+constexpr std::uint64_t max_extension = 1 * mib;
 constexpr std::uint64_t max_id = 4'294'967'294; // the largest that is not "leave it as it is" to chown
 constexpr std::uint64_t max_device = 4'294'967'295;
 constexpr std::string_view xattr_key = "SCHILY.xattr.";

@@ -7,6 +7,7 @@
 #include "archive/tar_header.hpp"
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/size.hpp"
 #include "base/text.hpp"
 
 namespace lade::archive {
@@ -15,7 +16,7 @@ namespace {
 
 // A map lives in memory, so it is bounded whatever the file's size.
 constexpr std::size_t max_extents = 65'536;
-constexpr std::size_t max_map_text = std::size_t{1024} * 1024;
+constexpr std::size_t max_map_text = 1 * mib;
 
 [[noreturn]] void bad_map(std::string_view why) {
     throw Error(ErrorKind::invalid_argument, "tar: malformed sparse map: ", why);

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/size.hpp"
 
 namespace lade {
 
@@ -30,7 +31,7 @@ std::size_t FileSource::read(std::span<std::byte> into) {
 }
 
 std::uint64_t copy(Source& from, Sink& to) {
-    std::vector<std::byte> buffer(std::size_t{256} * 1024);
+    std::vector<std::byte> buffer(256 * kib);
     std::uint64_t total = 0;
     while (const std::size_t n = from.read(buffer)) {
         to.write(std::span(buffer).first(n));

@@ -165,11 +165,11 @@ std::string age(nanoseconds elapsed) {
         return "About an hour";
     if (hours < 48)
         return cat(hours, " hours");
-    if (hours < 24 * 7 * 2)
+    if (hours / 24 / 7 < 2)
         return cat(hours / 24, " days");
-    if (hours < 24 * 30 * 2)
+    if (hours / 24 / 30 < 2)
         return cat(hours / 24 / 7, " weeks");
-    if (hours < 24 * 365 * 2)
+    if (hours / 24 / 365 < 2)
         return cat(hours / 24 / 30, " months");
     return cat(hours / 24 / 365, " years");
 }

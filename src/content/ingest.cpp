@@ -10,14 +10,15 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/size.hpp"
 #include "base/tasks.hpp"
 
 namespace lade::content {
 
 namespace {
 
-constexpr std::size_t small_file = 16 * 1024;
-constexpr std::size_t rehash_buffer = 1024 * 1024;
+constexpr std::size_t small_file = 16 * kib;
+constexpr std::size_t rehash_buffer = 1 * mib;
 
 std::string path_of(const std::string& name) {
     return "ingest/" + name;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/size.hpp"
 #include "oci/digest.hpp"
 #include "oci/labels.hpp"
 #include "oci/layer.hpp"
@@ -35,7 +36,7 @@ bool is_schema1(std::string_view type) noexcept;
 } // namespace media_type
 
 // The largest index, manifest or config that is read (safety.md 3.2).
-inline constexpr std::uint64_t max_document = 8ULL * 1024 * 1024;
+inline constexpr std::uint64_t max_document = 8 * mib;
 
 struct Descriptor {
     std::string media_type;

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "base/size.hpp"
 #include "base/text.hpp"
 #include "registry/base64.hpp"
 #include "registry/retry.hpp"
@@ -19,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
-constexpr std::size_t max_token_reply = 1024UL * 1024;
+constexpr std::size_t max_token_reply = 1 * mib;
 constexpr std::string_view client_id = "lade";
 constexpr seconds default_expiry{60};
 constexpr seconds longest_expiry{24 * 3600};

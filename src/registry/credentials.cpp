@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/json.hpp"
+#include "base/size.hpp"
 #include "base/text.hpp"
 #include "registry/base64.hpp"
 
@@ -17,7 +18,7 @@ namespace lade::registry {
 
 namespace {
 
-constexpr std::size_t max_config = 4UL * 1024 * 1024;
+constexpr std::size_t max_config = 4 * mib;
 constexpr std::string_view hub_key = "https://index.docker.io/v1/";
 
 bool is_hub(std::string_view registry) {

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <exception>
 
+#include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
 
@@ -24,10 +25,10 @@ using Clock = std::chrono::steady_clock;
 
 // Measured on loopback: curl hands out 16 KiB pieces, sinks (hash, write) want larger ones.
 constexpr long receive_buffer = 512L * 1024;
-constexpr std::size_t piece = std::size_t{256} * 1024;
+constexpr std::size_t piece = 256 * kib;
 constexpr std::size_t kept_error_body = 64'000;
-constexpr std::size_t max_error_body = 1024UL * 1024;
-constexpr std::size_t max_header_bytes = 256UL * 1024;
+constexpr std::size_t max_error_body = 1 * mib;
+constexpr std::size_t max_header_bytes = 256 * kib;
 constexpr long max_poll_ms = 1000;
 // A TLS handshake with an http server on loopback (see channel.cpp) may be met with silence.
 constexpr std::chrono::seconds loopback_connect{3};

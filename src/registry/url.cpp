@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/size.hpp"
 #include "base/text.hpp"
 
 namespace lade::registry {
 
 namespace {
 
-constexpr std::size_t max_url = 16UL * 1024;
+constexpr std::size_t max_url = 16 * kib;
 
 std::uint16_t default_port(std::string_view scheme) {
     return scheme == "https" ? 443 : 80;

@@ -19,6 +19,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/files.hpp"
+#include "base/size.hpp"
 #include "base/text.hpp"
 
 namespace lade::snapshot {
@@ -32,11 +33,11 @@ std::string proc_path(int fd) {
 }
 
 void copy_xattrs(const std::string& from, const std::string& to) {
-    std::vector<char> names(64 * 1024);
+    std::vector<char> names(64 * kib);
     const ssize_t size = ::listxattr(from.c_str(), names.data(), names.size());
     if (size < 0 && errno != ENOTSUP)
         throw_errno(errno, "list xattrs");
-    std::vector<char> value(64 * 1024);
+    std::vector<char> value(64 * kib);
     for (ssize_t at = 0; at < size;) {
         const std::string name(names.data() + at);
         at += static_cast<ssize_t>(name.size()) + 1;
@@ -59,7 +60,7 @@ void copy_data(int from, int to, std::uint64_t size) {
             break;
         left -= static_cast<std::uint64_t>(n);
     }
-    std::vector<std::byte> buffer(left > 0 ? 256 * 1024 : 0);
+    std::vector<std::byte> buffer(left > 0 ? 256 * kib : 0);
     while (left > 0) {
         const std::size_t n = read_some(from, buffer, "file");
         if (n == 0)

@@ -73,6 +73,7 @@ std::vector<Mount> Overlay::mounts(const Stack& stack, Access access) const {
         mount.options.push_back("upperdir=" + path(stack.id));
     }
     std::vector<std::string> paths;
+    paths.reserve(lowers.size());
     for (const Id id : lowers)
         paths.push_back(path(id));
     mount.options.push_back("lowerdir=" + join(paths, ":"));

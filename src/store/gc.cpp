@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/gc.hpp"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -121,9 +122,10 @@ private:
             for (const std::string& child : children[order.back()])
                 pending.push_back(child);
         }
-        for (auto key = order.rbegin(); key != order.rend(); ++key) {
-            rows.remove(*key);
-            collected_.snapshots.push_back({.name_space = name, .key = cat(snapshotter, '/', *key)});
+        std::reverse(order.begin(), order.end());
+        for (const std::string& key : order) {
+            rows.remove(key);
+            collected_.snapshots.push_back({.name_space = name, .key = cat(snapshotter, '/', key)});
         }
     }
 

@@ -92,6 +92,7 @@ std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const Plat
     }
     const std::vector<oci::Descriptor> images = walk.images();
     std::vector<std::optional<oci::Platform>> offers;
+    offers.reserve(images.size());
     for (const oci::Descriptor& image : images)
         offers.push_back(image.platform && !image.platform->os.empty() ? image.platform
                                                                        : walk.load(image).config.platform);

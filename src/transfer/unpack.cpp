@@ -260,7 +260,7 @@ oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOp
         return open_stored(blobs, layer);
     };
     if (options.directory.empty()) {
-        const oci::ChainId top =
+        oci::ChainId top =
             unpack_image(store, options.name_space, chosen.front(), options.snapshotter, lease, open, progress, stop);
         label_unpacked(store, options.name_space, chosen.front(), options.snapshotter, top);
         return top;
