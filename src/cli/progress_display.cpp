@@ -66,31 +66,38 @@ std::string time_left(const ProgressView& view, double rate) {
     return seconds < 60 ? cat(seconds, "s") : cat(seconds / 60, "m", seconds % 60, "s");
 }
 
-std::string total_line(const ProgressView& view) {
+std::string total_line(const ProgressView& view, std::size_t width) {
     const double rate = view.elapsed.count() > 0 ? static_cast<double>(view.fetched) / view.elapsed.count() : 0;
     std::array<char, 32> elapsed{};
     std::snprintf(elapsed.data(), elapsed.size(), "%.1fs", view.elapsed.count());
     const std::string left = time_left(view, rate);
-    return cat(elapsed.data(), "  ", kib_size(view.offset), " / ", kib_size(view.total), "  ",
-               kib_size(static_cast<std::uint64_t>(rate)), "/s", left.empty() ? "" : cat("  ", left, " left"));
+    const std::string sums =
+        cat(kib_size(view.offset), " / ", kib_size(view.total), "  ", kib_size(static_cast<std::uint64_t>(rate)), "/s");
+    std::string text = cat(elapsed.data(), "  ", sums, left.empty() ? "" : cat("  ", left, " left"));
+    if (text_width(text) > width)
+        text = cat(sums, left.empty() ? "" : "  ", left);
+    return shorten(text, width);
 }
 
+// The narrow form gives up the bar first, then digits of the name, and the size of what is done.
 std::string item_line(const ProgressView::Line& line, std::size_t width) {
     constexpr std::size_t stage_width = 12;
     constexpr std::size_t bar_width = 20;
     constexpr std::size_t wide = 70;
+    constexpr std::size_t narrow_name = 7;
+    const std::string stage(to_string(line.stage));
     if (line.kind == "reference")
-        return shorten(cat(line.name, "  ", to_string(line.stage)), width);
-    std::string text =
-        cat(pad(line.kind, 9), pad(short_name(line), 13), pad(std::string(to_string(line.stage)), stage_width));
+        return shorten(cat(line.name, "  ", stage), width);
     const double part = line.total == 0 ? 0 : static_cast<double>(line.offset) / static_cast<double>(line.total);
     const bool running = line.stage == Stage::downloading || line.stage == Stage::extracting;
+    const std::string amount = running ? cat(kib_size(line.offset), " / ", kib_size(line.total)) : kib_size(line.total);
     if (width >= wide)
-        text += cat(running ? bar(part, bar_width) : std::string(bar_width + 2, ' '), ' ');
-    else if (running)
-        text = cat(pad(line.kind, 7), pad(short_name(line).substr(0, 7), 8), static_cast<int>(part * 100), "% ");
-    text += running ? cat(kib_size(line.offset), " / ", kib_size(line.total)) : kib_size(line.total);
-    return shorten(text, width);
+        return shorten(cat(pad(line.kind, 9), pad(short_name(line), 13), pad(stage, stage_width),
+                           running ? bar(part, bar_width) : std::string(bar_width + 2, ' '), ' ', amount),
+                       width);
+    const std::string head =
+        cat(pad(line.kind + ' ', 7), pad(short_name(line).substr(0, narrow_name), narrow_name), ' ');
+    return shorten(running ? cat(head, static_cast<int>(part * 100), "% ", amount) : head + stage, width);
 }
 
 } // namespace
@@ -157,7 +164,7 @@ std::vector<std::string> draw(const ProgressView& view, std::size_t width, std::
     for (std::size_t i = 0; i < shown.size(); ++i)
         if (shown[i])
             lines.push_back(item_line(view.lines[i], columns));
-    lines.push_back(shorten(total_line(view), columns));
+    lines.push_back(total_line(view, columns));
     return lines;
 }
 
@@ -249,7 +256,8 @@ void ProgressDisplay::tell(const ProgressView& view, bool last) {
                        {"seconds", view.elapsed.count()}}) +
             "\n");
     else
-        say(cat("progress ", total_line(view), "  ", finished, " of ", view.lines.size(), " steps done\n"));
+        say(cat("progress ", total_line(view, std::string::npos), "  ", finished, " of ", view.lines.size(),
+                " steps done\n"));
 }
 
 void ProgressDisplay::show_warnings() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include "base/size.hpp"
 #include "cli/progress_display.hpp"
 #include "cli/table.hpp"
 
@@ -63,6 +64,28 @@ TEST_SUITE("cli") {
         REQUIRE(lines.size() == 11);
         for (std::size_t i = 0; i + 1 < lines.size(); ++i)
             CHECK(lines[i].find("downloading") != std::string::npos);
+    }
+
+    TEST_CASE("40 columns are enough for amounts, rate and time left") {
+        const ProgressView view{.lines = {{.kind = "manifest",
+                                           .name = "sha256:307c8c4a95b5",
+                                           .stage = Stage::downloaded,
+                                           .offset = 825,
+                                           .total = 825},
+                                          {.kind = "layer",
+                                           .name = "sha256:a45f51f16c1f",
+                                           .stage = Stage::downloading,
+                                           .offset = 56 * mib,
+                                           .total = 154 * mib}},
+                                .offset = 156 * mib,
+                                .total = 331 * mib,
+                                .fetched = 156 * mib,
+                                .elapsed = std::chrono::seconds(6)};
+        const auto lines = draw(view, 40, 12);
+        REQUIRE(lines.size() == 3);
+        CHECK(lines[0] == "manifest 307c8c4 downloaded");
+        CHECK(lines[1] == "layer  a45f51f 36% 56.0 MiB / 154.0 MiB");
+        CHECK(lines[2] == "156.0 MiB / 331.0 MiB  26.0 MiB/s  7s");
     }
 
     TEST_CASE("what exists and what was there before does not count as fetched") {
