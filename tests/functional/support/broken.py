@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import ssl
 import threading
 import time
 import urllib.parse
@@ -13,7 +14,8 @@ class BrokenRegistry:
     """Set `fault` to a function of the handler and the path: it may answer by itself and return True, or change
     what is served and return anything else. `requests` records (method, path, headers)."""
 
-    def __init__(self):
+    def __init__(self, address="127.0.0.1", tls=None):
+        """`tls` is an ssl.SSLContext; https is spoken then."""
         self.blobs = {}      # digest -> bytes
         self.manifests = {}  # tag or digest -> (media type, bytes)
         self.requests = []
@@ -43,6 +45,12 @@ class BrokenRegistry:
             def do_POST(self):
                 owner.serve(self)
 
+            def handle(self):
+                try:
+                    super().handle()
+                except (ssl.SSLError, ConnectionError):
+                    pass
+
             def answer(self, status, body=b"", headers=()):
                 self.send_response(status)
                 headers = dict(headers)
@@ -59,8 +67,11 @@ class BrokenRegistry:
                 body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
                 return self.answer(status, body, {"Content-Type": "application/json", **dict(headers)})
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self.server.server_port}"
+        self.server = Server((address, 0), Handler)
+        if tls:
+            # The handshake is the handler's thread's business: a client that refuses must not hold up the others.
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.host = f"{address}:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
 
