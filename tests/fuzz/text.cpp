@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any text where people and registries write text: the first byte chooses the reader. What is read must
+// be read the same again from its own spelling.
+#include "base/text.hpp"
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include "base/error.hpp"
+#include "oci/digest.hpp"
+#include "oci/manifest.hpp"
+#include "oci/platform.hpp"
+#include "oci/reference.hpp"
+#include "registry/auth.hpp"
+#include "registry/credentials.hpp"
+#include "registry/hosts.hpp"
+#include "registry/status.hpp"
+#include "registry/url.hpp"
+
+using namespace lade;
+
+namespace {
+
+void must(bool holds) {
+    if (!holds)
+        std::abort();
+}
+
+void read_reference(const std::string& text) {
+    const auto reference = oci::Reference::parse(text);
+    must(oci::Reference::parse(reference.string()).string() == reference.string());
+    registry::hosts_for(reference.domain(), {});
+}
+
+void read_platform(const std::string& text) {
+    const auto platform = oci::parse_platform(text);
+    must(oci::normalize(platform) == platform);
+    must(oci::matches(platform, platform));
+}
+
+void read_url(const std::string& text) {
+    const auto url = registry::Url::parse(text);
+    if (!url)
+        return;
+    const auto again = registry::Url::parse(url->string());
+    must(again && again->string() == url->string() && again->same_origin(*url));
+    if (const auto target = url->resolve(text))
+        must(target->same_origin(*url));
+}
+
+void read_one(unsigned char which, const std::string& text) {
+    switch (which % 9) {
+    case 0:
+        return read_reference(text);
+    case 1:
+        return read_platform(text);
+    case 2:
+        return read_url(text);
+    case 3:
+        static_cast<void>(registry::parse_challenges(text));
+        return;
+    case 4:
+        static_cast<void>(registry::parse_token(text, {}));
+        return;
+    case 5:
+        static_cast<void>(registry::error_text(text));
+        return;
+    case 6:
+        static_cast<void>(oci::reference_labels(oci::parse_index(text, "index")));
+        return;
+    case 7:
+        static_cast<void>(oci::reference_labels(oci::parse_manifest(text, "manifest")));
+        return;
+    default:
+        static_cast<void>(oci::parse_config(text, "config"));
+        return;
+    }
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+    if (size == 0)
+        return 0;
+    const std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
+    try {
+        read_one(data[0], text);
+    } catch (const Error&) {
+        // Refused: as good as read.
+    }
+    static_cast<void>(printable(text));
+    return 0;
+}
