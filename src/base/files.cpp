@@ -11,8 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <memory>
-#include <set>
-#include <utility>
 
 #include "base/error.hpp"
 #include "base/tasks.hpp"
@@ -22,31 +20,6 @@ namespace lade {
 namespace {
 
 using Dir = std::unique_ptr<DIR, decltype([](DIR* dir) { ::closedir(dir); })>;
-
-Dir open_directory(Fd fd, const std::string& name) {
-    Dir dir(::fdopendir(fd.get()));
-    if (!dir)
-        throw_errno(errno, "read directory ", name);
-    static_cast<void>(fd.release());
-    return dir;
-}
-
-template <typename Visit>
-void each_entry(Fd fd, const std::string& name, Visit visit) {
-    const Dir dir = open_directory(std::move(fd), name);
-    for (;;) {
-        errno = 0;
-        const dirent* entry = ::readdir(dir.get());
-        if (entry == nullptr) {
-            if (errno != 0)
-                throw_errno(errno, "read directory ", name);
-            return;
-        }
-        const std::string_view child = entry->d_name;
-        if (child != "." && child != "..")
-            visit(::dirfd(dir.get()), std::string(child));
-    }
-}
 
 constexpr auto lock_poll = std::chrono::milliseconds(20);
 
@@ -106,23 +79,20 @@ std::vector<std::string> list_directory(int dir, const std::string& name) {
     auto fd = find_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!fd)
         return names;
-    each_entry(std::move(*fd), name, [&](int, std::string child) { names.push_back(std::move(child)); });
+    const Dir open(::fdopendir(fd->get()));
+    if (!open)
+        throw_errno(errno, "read directory ", name);
+    static_cast<void>(fd->release());
+    errno = 0;
+    while (const dirent* entry = ::readdir(open.get())) {
+        const std::string_view child = entry->d_name;
+        if (child != "." && child != "..")
+            names.emplace_back(child);
+    }
+    if (errno != 0)
+        throw_errno(errno, "read directory ", name);
     std::ranges::sort(names);
     return names;
-}
-
-void remove_tree(int dir, const std::string& name) {
-    if (::unlinkat(dir, name.c_str(), 0) == 0 || errno == ENOENT)
-        return;
-    if (errno != EISDIR && errno != EPERM)
-        throw_errno(errno, "remove ", name);
-    auto fd = find_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (!fd) {
-        return;
-    }
-    each_entry(std::move(*fd), name, [](int parent, const std::string& child) { remove_tree(parent, child); });
-    if (::unlinkat(dir, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
-        throw_errno(errno, "remove directory ", name);
 }
 
 FileLock FileLock::acquire(Fd fd, LockMode mode, const std::stop_token& stop) {
@@ -158,31 +128,6 @@ RangeLock RangeLock::acquire(Fd fd, std::uint64_t slot, const std::stop_token& s
         sleep_for(lock_poll, stop);
     }
     return RangeLock(std::move(fd));
-}
-
-DiskUsage disk_usage(int dir, const std::string& name) {
-    DiskUsage usage;
-    std::set<std::pair<dev_t, ino_t>> linked;
-    auto visit = [&](auto& self, int parent, const std::string& child) -> void {
-        struct stat st {};
-        if (::fstatat(parent, child.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
-            if (errno == ENOENT)
-                return;
-            throw_errno(errno, "stat ", child);
-        }
-        if (!S_ISDIR(st.st_mode) && st.st_nlink > 1 && !linked.emplace(st.st_dev, st.st_ino).second)
-            return;
-        usage.size += static_cast<std::uint64_t>(st.st_blocks) * 512;
-        usage.inodes += 1;
-        if (S_ISDIR(st.st_mode)) {
-            auto fd = find_at(parent, child, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-            if (fd)
-                each_entry(std::move(*fd), child,
-                           [&](int at, const std::string& grandchild) { self(self, at, grandchild); });
-        }
-    };
-    visit(visit, dir, name);
-    return usage;
 }
 
 } // namespace lade

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole-file and directory operations that the store is built of: durable replacement, kernel locks,
-// tree removal. Paths are relative to a directory descriptor that the caller keeps open.
+// Whole-file and directory operations that the store is built of: durable replacement, kernel
+// locks. Paths are relative to a directory descriptor that the caller keeps open.
 #pragma once
 
 #include <sys/types.h>
@@ -39,9 +39,6 @@ std::optional<std::string> find_text(int dir, const std::string& name, std::size
 // The names in a directory except "." and "..", in byte order; an absent directory is empty.
 std::vector<std::string> list_directory(int dir, const std::string& name);
 
-// Removes `name` whatever it is, without following links. Absent is success.
-void remove_tree(int dir, const std::string& name);
-
 // A flock on an open file or directory; released by the destructor, and by the kernel when the process dies.
 enum class LockMode { shared, exclusive };
 class FileLock {
@@ -67,12 +64,5 @@ private:
     explicit RangeLock(Fd fd) : fd_(std::move(fd)) {}
     Fd fd_;
 };
-
-// Sums a tree as `du` does: allocated bytes (st_blocks * 512) and inodes, hard links once.
-struct DiskUsage {
-    std::uint64_t size = 0;
-    std::uint64_t inodes = 0;
-};
-DiskUsage disk_usage(int dir, const std::string& name);
 
 } // namespace lade

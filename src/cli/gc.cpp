@@ -20,9 +20,15 @@ Json to_json(const std::vector<store::Garbage>& garbage) {
     return array;
 }
 
+void tell_left(const store::Collected& collected) {
+    for (const std::string& line : collected.left)
+        complain("warning: " + line);
+}
+
 void collect(Context& context, bool dry_run) {
     const store::Collected collected =
         store::collect(context.store(), dry_run ? store::Mode::dry_run : store::Mode::remove, context.stop());
+    tell_left(collected);
     if (context.json) {
         print_json({{"dry_run", dry_run},
                     {"removed",
@@ -53,7 +59,7 @@ void collect(Context& context, bool dry_run) {
 
 void collect_after(Context& context, bool no_gc) {
     if (!no_gc)
-        store::collect(context.store(), store::Mode::remove, context.stop());
+        tell_left(store::collect(context.store(), store::Mode::remove, context.stop()));
 }
 
 void add_gc(CLI::App& app, Context& context) {

@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/text.hpp"
 
 namespace lade::content {
 
@@ -17,8 +19,15 @@ namespace {
 
 constexpr mode_t blob_mode = 0444;
 
+constexpr std::array<std::string_view, 2> algorithms{"sha256", "sha512"};
+
 std::string path_of(const oci::Digest& digest) {
     return cat("blobs/", digest.algorithm_name(), '/', digest.hex());
+}
+
+void move_to_trash(int content, const std::string& path, int trash, const std::string& name) {
+    if (::renameat(content, path.c_str(), trash, name.c_str()) != 0 && errno != ENOENT)
+        throw_errno(errno, "content/", printable(path), ": move to trash");
 }
 
 } // namespace
@@ -43,22 +52,36 @@ std::optional<std::uint64_t> Blobs::size(const oci::Digest& digest) const {
 
 std::vector<oci::Digest> Blobs::list() const {
     std::vector<oci::Digest> digests;
-    for (const std::string algorithm : {"sha256", "sha512"})
-        for (const std::string& hex : list_directory(content_.get(), "blobs/" + algorithm))
+    for (const std::string_view algorithm : algorithms)
+        for (const std::string& hex : list_directory(content_.get(), cat("blobs/", algorithm)))
             if (auto digest = oci::Digest::try_parse(cat(algorithm, ':', hex)))
                 digests.push_back(*std::move(digest));
     return digests;
 }
 
+std::vector<std::string> Blobs::strays() const {
+    std::vector<std::string> paths;
+    for (const std::string& algorithm : list_directory(content_.get(), "blobs")) {
+        if (std::ranges::find(algorithms, algorithm) == algorithms.end()) {
+            paths.push_back("blobs/" + algorithm);
+            continue;
+        }
+        for (const std::string& hex : list_directory(content_.get(), "blobs/" + algorithm))
+            if (!oci::Digest::try_parse(cat(algorithm, ':', hex)))
+                paths.push_back(cat("blobs/", algorithm, '/', hex));
+    }
+    for (const std::string& name : list_directory(content_.get(), "ingest")) {
+        struct stat st {};
+        const std::string path = "ingest/" + name;
+        if (::fstatat(content_.get(), path.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
+            paths.push_back(path);
+    }
+    return paths;
+}
+
 void Blobs::publish(int directory, const std::string& name, const oci::Digest& digest, bool durable) const {
     if (::fchmodat(directory, name.c_str(), blob_mode, 0) != 0)
         throw_errno(errno, "blob ", digest, ": make read-only");
-    if (size(digest)) {
-        // Losing a race is success: the bytes there were verified too.
-        if (::unlinkat(directory, name.c_str(), 0) != 0)
-            throw_errno(errno, "blob ", digest, ": remove copy");
-        return;
-    }
     const std::string path = path_of(digest);
     if (::renameat(directory, name.c_str(), content_.get(), path.c_str()) != 0)
         throw_errno(errno, "blob ", digest, ": publish");
@@ -69,8 +92,11 @@ void Blobs::publish(int directory, const std::string& name, const oci::Digest& d
 }
 
 void Blobs::discard(const oci::Digest& digest, int trash, const std::string& name) const {
-    if (::renameat(content_.get(), path_of(digest).c_str(), trash, name.c_str()) != 0 && errno != ENOENT)
-        throw_errno(errno, "blob ", digest, ": move to trash");
+    move_to_trash(content_.get(), path_of(digest), trash, name);
+}
+
+void Blobs::discard_stray(const std::string& path, int trash, const std::string& name) const {
+    move_to_trash(content_.get(), path, trash, name);
 }
 
 } // namespace lade::content

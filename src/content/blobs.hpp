@@ -23,14 +23,17 @@ public:
     std::optional<Fd> find(const oci::Digest& digest) const;
     // The size of the file, nullopt when there is none.
     std::optional<std::uint64_t> size(const oci::Digest& digest) const;
-    // Every digest that has a file; files whose name is no digest are left out.
+    // Every digest that has a file.
     std::vector<oci::Digest> list() const;
+    // What lies below content/ and can be neither blob nor ingest, as paths for discard_stray().
+    std::vector<std::string> strays() const;
 
-    // Puts a verified, synced file in its place and syncs the directory; one that is there already stays.
-    // `directory` and `name` say where it lies now. The caller holds the publish lock.
+    // Puts a verified, synced file in its place and syncs the directory. One that is there already is replaced: it
+    // holds the same bytes, or should. `directory` and `name` say where it lies now. The caller holds the publish lock.
     void publish(int directory, const std::string& name, const oci::Digest& digest, bool durable) const;
     // Moves the file to `trash` under `name`; absent is success.
     void discard(const oci::Digest& digest, int trash, const std::string& name) const;
+    void discard_stray(const std::string& path, int trash, const std::string& name) const;
 
     int directory() const noexcept { return content_.get(); }
 

@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/size.hpp"
 #include "base/tasks.hpp"
+#include "base/tree.hpp"
 
 namespace lade::content {
 
@@ -212,9 +213,19 @@ std::string ingest_name(const std::string& ref) {
     return oci::Digest::of(ref).hex();
 }
 
+std::vector<std::string> ingest_names(const Blobs& blobs) {
+    std::vector<std::string> names = list_directory(blobs.directory(), "ingest");
+    std::erase_if(names, [&](const std::string& name) {
+        struct stat st {};
+        return ::fstatat(blobs.directory(), path_of(name).c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+               !S_ISDIR(st.st_mode);
+    });
+    return names;
+}
+
 std::vector<IngestStatus> list_ingests(const Blobs& blobs) {
     std::vector<IngestStatus> all;
-    for (const std::string& name : list_directory(blobs.directory(), "ingest")) {
+    for (const std::string& name : ingest_names(blobs)) {
         const auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (!directory)
             continue;

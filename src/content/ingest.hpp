@@ -104,6 +104,9 @@ private:
     std::shared_ptr<Tail> tail_ = std::make_shared<Tail>();
 };
 
+// The directory names of all ingests on disk, live or not.
+std::vector<std::string> ingest_names(const Blobs& blobs);
+
 // Every ingest on disk, live or not; ones that vanish meanwhile are left out.
 std::vector<IngestStatus> list_ingests(const Blobs& blobs);
 

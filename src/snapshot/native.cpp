@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "snapshot/copy_tree.hpp"
 
 namespace lade::snapshot {

@@ -9,7 +9,9 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/text.hpp"
+#include "base/tree.hpp"
 
 namespace lade::snapshot {
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
-#include "base/files.hpp"
+#include "base/tree.hpp"
 #include "snapshot/mount.hpp"
 
 namespace lade::snapshot {

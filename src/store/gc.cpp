@@ -51,7 +51,7 @@ public:
     Collected run(const std::stop_token& stop) {
         // On a full disk this is the room that the rest needs.
         if (mode_ == Mode::remove)
-            store_.empty_trash();
+            static_cast<void>(store_.empty_trash());
         {
             const FileLock publishing = store_.publish_lock(LockMode::exclusive, stop);
             meta::Transaction transaction(store_.database());
@@ -66,7 +66,7 @@ public:
         }
         remove_ingests();
         remove_dead_locks(store_);
-        store_.empty_trash();
+        collected_.left = store_.empty_trash();
         return std::move(collected_);
     }
 
@@ -149,9 +149,12 @@ private:
         std::set<std::string> ingests;
         for (meta::Statement rows = database.query("SELECT namespace, ref FROM ingests"); rows.next();)
             ingests.insert(content::ingest_name(ingest_ref(rows.text(0), rows.text(1))));
-        for (const std::string& name : list_directory(store_.files().directory(), "ingest"))
+        for (const std::string& name : content::ingest_names(store_.files()))
             if (!ingests.contains(name))
                 ingests_.push_back(name);
+        strays_ = store_.files().strays();
+        for (const std::string& path : strays_)
+            collected_.files.push_back({.name_space = "", .key = path});
     }
 
     void find_snapshot_directories() {
@@ -174,6 +177,8 @@ private:
     void move_files() const {
         for (const oci::Digest& digest : blobs_)
             store_.files().discard(digest, store_.trash(), Store::trash_name(digest.hex()));
+        for (const std::string& path : strays_)
+            store_.files().discard_stray(path, store_.trash(), Store::trash_name("stray"));
         for (const auto& [snapshotter, ids] : directories_)
             for (const snapshot::Id id : ids)
                 snapshotter->discard(id, store_.trash(), Store::trash_name(cat(snapshotter->name(), '-', id)));
@@ -198,6 +203,7 @@ private:
     std::vector<oci::Digest> blobs_;
     std::vector<std::pair<std::unique_ptr<snapshot::Snapshotter>, std::vector<snapshot::Id>>> directories_;
     std::vector<std::string> ingests_;
+    std::vector<std::string> strays_;
 };
 
 } // namespace

@@ -24,8 +24,10 @@ struct Collected {
     std::vector<Garbage> snapshots; // key: <snapshotter>/<key>
     std::vector<Garbage> ingests;
     std::vector<Garbage> leases;
-    std::vector<Garbage> files; // blobs, snapshot and ingest directories without a row
+    std::vector<Garbage> files; // blobs, snapshot directories and whatever else has no row
     std::uint64_t bytes = 0;    // on disk, of blobs and snapshot directories
+    // What could not be removed from the trash and why, one line each. The next collection tries again.
+    std::vector<std::string> left;
 };
 
 enum class Mode { dry_run, remove };

@@ -69,15 +69,14 @@ void LeaseHold::drop(const LeaseResource& resource) {
 }
 
 bool lives(const Store& store, const Lease& lease, Time time) {
-    if (const auto expire = lease.labels.find(std::string(oci::label::gc_expire)); expire != lease.labels.end()) {
-        const auto end = parse_rfc3339(expire->second);
-        if (end && *end < time)
-            return false;
+    // A command may take longer than any expiry, and clocks jump: its lock alone says whether it is at work.
+    if (lease.owner_lock) {
+        auto file = find_at(store.locks(), *lease.owner_lock, O_RDWR | O_NOFOLLOW);
+        return file && !FileLock::try_acquire(std::move(*file), LockMode::shared);
     }
-    if (!lease.owner_lock)
-        return true;
-    auto file = find_at(store.locks(), *lease.owner_lock, O_RDWR | O_NOFOLLOW);
-    return file && !FileLock::try_acquire(std::move(*file), LockMode::shared);
+    const auto expire = lease.labels.find(std::string(oci::label::gc_expire));
+    const auto end = expire == lease.labels.end() ? std::nullopt : parse_rfc3339(expire->second);
+    return !end || *end >= time;
 }
 
 void remove_dead_locks(Store& store) {

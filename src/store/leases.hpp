@@ -16,7 +16,7 @@ using meta::Lease;
 using meta::LeaseResource;
 
 // A lease for the lifetime of the object. The destructor removes it; when the process dies the kernel
-// releases its lock, and its expiry of 24 h is the last resort.
+// releases its lock. Its expiry of 24 h is for other readers of the row: while it has an owner nothing here asks it.
 class LeaseHold {
 public:
     LeaseHold(Store& store, const std::string& name_space);
@@ -36,7 +36,7 @@ private:
     std::optional<FileLock> lock_;
 };
 
-// False once the lease expired or its owner is gone.
+// A lease with an owner lives as long as the owner does, any other one until it expires.
 bool lives(const Store& store, const Lease& lease, Time time);
 
 // Removes lock files that belong to nobody any more.

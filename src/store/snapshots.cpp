@@ -63,7 +63,8 @@ void Snapshots::remove(const std::string& key) {
         transaction.commit();
     }
     discard_directory(id);
-    store_.empty_trash();
+    // The row is gone, which was the task; the files that stay are the next collection's.
+    static_cast<void>(store_.empty_trash());
 }
 
 Snapshots::Extraction Snapshots::prepare(const oci::ChainId& chain, std::vector<snapshot::Id> below, LeaseHold& lease) {
@@ -94,7 +95,7 @@ void Snapshots::discard(const std::vector<Extraction>& extractions) noexcept {
         // Files first: removing rows needs room on the disk, which these may have filled.
         for (const Extraction& extraction : extractions)
             discard_directory(extraction.stack.id);
-        store_.empty_trash();
+        static_cast<void>(store_.empty_trash());
         meta::Transaction transaction(store_.database());
         for (const Extraction& extraction : extractions)
             if (rows_.find(extraction.key))

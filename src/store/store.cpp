@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "base/tree.hpp"
 #include "meta/schema.hpp"
 
 namespace lade::store {
@@ -45,9 +46,15 @@ std::string Store::trash_name(std::string_view what) {
     return cat(what, '-', random_text(12));
 }
 
-void Store::empty_trash() const {
+std::vector<std::string> Store::empty_trash() const {
+    std::vector<std::string> left;
     for (const std::string& name : list_directory(trash_.get(), "."))
-        remove_tree(trash_.get(), name);
+        try {
+            remove_tree(trash_.get(), name);
+        } catch (const Error& error) {
+            left.push_back(cat("trash/", printable(name), ": ", error.message()));
+        }
+    return left;
 }
 
 std::string default_root() {

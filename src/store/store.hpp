@@ -47,8 +47,9 @@ public:
     int trash() const noexcept { return trash_.get(); }
     // A name nobody else uses there.
     static std::string trash_name(std::string_view what);
-    // Removes what lies in the trash, also what a killed process left. Holds no lock.
-    void empty_trash() const;
+    // Removes what lies in the trash, also what a killed process left. Holds no lock. One thing that stays is no
+    // reason to keep the others: what stayed and why is returned, one line each.
+    std::vector<std::string> empty_trash() const;
 
 private:
     std::string root_;

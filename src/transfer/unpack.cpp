@@ -18,6 +18,7 @@
 #include "base/files.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
+#include "base/tree.hpp"
 #include "store/blobs.hpp"
 #include "store/images.hpp"
 #include "transfer/fetch.hpp"

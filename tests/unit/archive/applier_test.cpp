@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/files.hpp"
+#include "base/tree.hpp"
 #include "unit/archive/tar_builder.hpp"
 #include "unit/temporary.hpp"
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/tree.hpp"
 #include "unit/temporary.hpp"
 
 using namespace lade;
@@ -43,6 +45,28 @@ TEST_SUITE("base") {
         CHECK(list_directory(root.get(), ".") == std::vector<std::string>{"outside"});
         CHECK(list_directory(root.get(), "outside") == std::vector<std::string>{"kept"});
         CHECK_NOTHROW(remove_tree(root.get(), "tree"));
+    }
+
+    TEST_CASE("a tree is measured and removed whatever its depth, and whatever few descriptors there are") {
+        const test::TemporaryDirectory dir;
+        const Fd root = open_at(AT_FDCWD, dir.path(), O_RDONLY | O_DIRECTORY);
+        constexpr int depth = 3000;
+        make_directory(root.get(), "deep", 0755);
+        Fd at = open_at(root.get(), "deep", O_RDONLY | O_DIRECTORY);
+        for (int i = 1; i < depth; ++i) {
+            make_directory(at.get(), "a", 0755);
+            make_directory(at.get(), "b", 0755);
+            at = open_at(at.get(), "a", O_RDONLY | O_DIRECTORY);
+        }
+        rlimit before{};
+        REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+        const rlimit few{.rlim_cur = static_cast<rlim_t>(at.get()) + 4, .rlim_max = before.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+        const DiskUsage usage = disk_usage(root.get(), "deep");
+        CHECK_NOTHROW(remove_tree(root.get(), "deep"));
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+        CHECK(usage.inodes == 2 * depth - 1);
+        CHECK(list_directory(root.get(), ".").empty());
     }
 
     TEST_CASE("usage counts a hard link once") {
