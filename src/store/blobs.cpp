@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/size.hpp"
+#include "base/tasks.hpp"
 #include "meta/namespaces.hpp"
 
 namespace lade::store {
@@ -14,6 +16,12 @@ namespace {
 
 // containerd's: an interrupted download is worth resuming for a day.
 constexpr auto ingest_expiry = std::chrono::hours(24);
+
+bool same_file(const Fd& one, const Fd& other) {
+    struct stat a {};
+    struct stat b {};
+    return ::fstat(one.get(), &a) == 0 && ::fstat(other.get(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
 
 bool durable(const Store& store) {
     return store.sync() != Sync::none;
@@ -138,6 +146,24 @@ BlobWriter Blobs::ingest(const std::string& ref, const oci::Descriptor& descript
     lease.add({.type = "ingests", .key = ref});
     transaction.commit();
     return {store_, namespace_, ref, descriptor, lease, std::move(ingest)};
+}
+
+bool Blobs::discard_damaged(const oci::Digest& digest, const std::stop_token& stop) {
+    const auto file = store_.files().find(digest);
+    if (!file)
+        return true;
+    FileSource source(file->get(), digest.string());
+    oci::HashingSource hashed(source, digest.algorithm());
+    std::vector<std::byte> buffer(256 * kib);
+    while (hashed.read(buffer) > 0)
+        check_stop(stop);
+    if (hashed.digest() == digest)
+        return false;
+    const FileLock publishing = store_.publish_lock(LockMode::exclusive, stop);
+    // Another process may have put a good one in its place.
+    if (const auto current = store_.files().find(digest); current && same_file(*current, *file))
+        store_.files().discard(digest, store_.trash(), Store::trash_name(digest.hex()));
+    return true;
 }
 
 void Blobs::label(const oci::Digest& digest, const oci::Labels& changes) {

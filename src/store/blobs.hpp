@@ -71,6 +71,10 @@ public:
     BlobWriter ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease,
                       const std::stop_token& stop);
 
+    // Reads the blob's file and moves it to the trash when it is not what its digest says; its rows stay, for whoever
+    // fetches it anew. True when there is no file (any more).
+    bool discard_damaged(const oci::Digest& digest, const std::stop_token& stop);
+
     void label(const oci::Digest& digest, const oci::Labels& changes);
     // False when there is none. The file stays until garbage collection.
     bool remove(const oci::Digest& digest);

@@ -13,6 +13,15 @@ std::optional<Image> Images::find(const std::string& name) {
     return meta::Images(store_.database(), namespace_).find(name);
 }
 
+std::optional<Image> Images::hold(const std::string& name, LeaseHold& lease) {
+    meta::Transaction transaction(store_.database());
+    auto image = find(name);
+    if (image)
+        lease.add({.type = "content", .key = image->target.digest.string()});
+    transaction.commit();
+    return image;
+}
+
 void Images::put(const Image& image) {
     meta::Transaction transaction(store_.database());
     meta::Namespaces(store_.database()).ensure(namespace_);

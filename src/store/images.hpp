@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "meta/images.hpp"
+#include "store/leases.hpp"
 #include "store/store.hpp"
 
 namespace lade::store {
@@ -19,6 +20,8 @@ public:
 
     std::vector<Image> list();
     std::optional<Image> find(const std::string& name);
+    // The image, what it refers to held by the lease from now on, whatever becomes of its name.
+    std::optional<Image> hold(const std::string& name, LeaseHold& lease);
     // Creates or updates; labels that are there stay, `image.labels` are merged in.
     void put(const Image& image);
     // False when there is none.

@@ -32,6 +32,18 @@ Snapshot Snapshots::get(const std::string& key) {
     return *std::move(snapshot);
 }
 
+std::size_t Snapshots::hold(const std::vector<oci::ChainId>& chain, LeaseHold& lease) {
+    meta::Transaction transaction(store_.database());
+    std::size_t present = chain.size();
+    // Whatever has a snapshot has its parents' too.
+    while (present > 0 && !rows_.find(chain[present - 1].string()))
+        --present;
+    if (present > 0)
+        lease.add(resource(chain[present - 1].string()));
+    transaction.commit();
+    return present;
+}
+
 std::vector<snapshot::Id> Snapshots::parents(const std::string& key) {
     return rows_.parents(key);
 }

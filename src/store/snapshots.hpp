@@ -32,6 +32,8 @@ public:
     std::optional<Snapshot> find(const std::string& key);
     // not_found names the key.
     Snapshot get(const std::string& key);
+    // How many of `chain`, from its bottom, are there. The lease holds them from now on.
+    std::size_t hold(const std::vector<oci::ChainId>& chain, LeaseHold& lease);
     // Nearest first.
     std::vector<snapshot::Id> parents(const std::string& key);
     // not_found; failed_precondition: committed snapshots are not mounted.

@@ -70,6 +70,61 @@ private:
     FileSource source_;
 };
 
+// Moves a damaged blob out of the way, so that it is fetched like one that was never here. False when it is good.
+bool make_way(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
+    if (!origin.blobs.discard_damaged(descriptor.digest, stop))
+        return false;
+    origin.progress.warn(
+        cat(kind_of(descriptor), ' ', descriptor.digest, ": the store's copy is damaged or missing, fetching it anew"));
+    return true;
+}
+
+// The store's copy; nullopt when there is none that is any good.
+std::optional<std::string> find_document(const Origin& origin, const oci::Descriptor& descriptor,
+                                         const std::stop_token& stop) {
+    const bool known = origin.blobs.find(descriptor.digest).has_value();
+    if (!known && !origin.blobs.adopt(descriptor, {}, origin.lease, stop))
+        return std::nullopt;
+    std::string text;
+    try {
+        text = origin.blobs.read_document(descriptor);
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::data_loss || !make_way(origin, descriptor, stop))
+            throw;
+        return std::nullopt;
+    }
+    origin.blobs.adopt(descriptor, labels_of(origin, descriptor, text), origin.lease, stop);
+    if (!known)
+        origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size)
+            .set(Stage::exists);
+    return text;
+}
+
+std::string download_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
+    Item& item = origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size);
+    item.set(Stage::downloading);
+    StringSink sink(oci::max_document, descriptor.digest.string());
+    origin.repository.fetch(descriptor, 0, sink, stop);
+    std::string text = sink.take();
+    // Hostile bytes are not parsed: the digest comes first.
+    oci::Hasher hasher(descriptor.digest.algorithm());
+    hasher.update(as_bytes(text));
+    if (const oci::Digest found = hasher.finish(); found != descriptor.digest)
+        throw Error(ErrorKind::data_loss, "the content received has digest ", found, " (", text.size(), " bytes)");
+    const oci::Labels labels = labels_of(origin, descriptor, text);
+    store::BlobWriter writer = origin.blobs.ingest(ingest_ref(descriptor), descriptor, origin.lease, stop);
+    if (origin.blobs.adopt(descriptor, labels, origin.lease, stop)) {
+        writer.abandon();
+    } else {
+        writer.restart();
+        writer.sink().write(as_bytes(text));
+        writer.commit(labels, stop);
+    }
+    item.set_offset(descriptor.size);
+    item.set(Stage::downloaded);
+    return text;
+}
+
 } // namespace
 
 std::string fetch_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
@@ -78,43 +133,18 @@ std::string fetch_document(const Origin& origin, const oci::Descriptor& descript
                      if (descriptor.size > oci::max_document)
                          throw Error(ErrorKind::resource_exhausted, descriptor.size, " bytes, at most ",
                                      oci::max_document, " are read");
-                     if (origin.blobs.find(descriptor.digest)) {
-                         std::string text = origin.blobs.read_document(descriptor);
-                         origin.blobs.adopt(descriptor, labels_of(origin, descriptor, text), origin.lease, stop);
-                         return text;
-                     }
-                     Item& item = origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(),
-                                                      descriptor.size);
-                     if (origin.blobs.adopt(descriptor, {}, origin.lease, stop)) {
-                         std::string text = origin.blobs.read_document(descriptor);
-                         origin.blobs.label(descriptor.digest, labels_of(origin, descriptor, text));
-                         item.set(Stage::exists);
-                         return text;
-                     }
-                     item.set(Stage::downloading);
-                     StringSink sink(oci::max_document, descriptor.digest.string());
-                     origin.repository.fetch(descriptor, 0, sink, stop);
-                     std::string text = sink.take();
-                     // Hostile bytes are not parsed: the digest comes first.
-                     oci::Hasher hasher(descriptor.digest.algorithm());
-                     hasher.update(as_bytes(text));
-                     if (const oci::Digest found = hasher.finish(); found != descriptor.digest)
-                         throw Error(ErrorKind::data_loss, "the content received has digest ", found, " (", text.size(),
-                                     " bytes)");
-                     const oci::Labels labels = labels_of(origin, descriptor, text);
-                     store::BlobWriter writer =
-                         origin.blobs.ingest(ingest_ref(descriptor), descriptor, origin.lease, stop);
-                     if (origin.blobs.adopt(descriptor, labels, origin.lease, stop)) {
-                         writer.abandon();
-                     } else {
-                         writer.restart();
-                         writer.sink().write(as_bytes(text));
-                         writer.commit(labels, stop);
-                     }
-                     item.set_offset(descriptor.size);
-                     item.set(Stage::downloaded);
-                     return text;
+                     auto stored = find_document(origin, descriptor, stop);
+                     return stored ? *std::move(stored) : download_document(origin, descriptor, stop);
                  });
+}
+
+bool make_way_for_layers(const Origin& origin, const std::vector<PlatformImage>& images, const std::stop_token& stop) {
+    bool any = false;
+    for (const PlatformImage& image : images)
+        for (const oci::Descriptor& layer : image.manifest.layers)
+            if (origin.blobs.find(layer.digest) && make_way(origin, layer, stop))
+                any = true;
+    return any;
 }
 
 std::unique_ptr<Source> open_stored(store::Blobs& blobs, const oci::Descriptor& descriptor) {
@@ -139,6 +169,18 @@ void LayerDownloads::start(std::vector<oci::Descriptor> layers) {
             const Limiter::Slot slot(limiter_, stop);
             doing([&] { return cat("fetch layer ", layer.digest); }, [&] { download(layer, item, stop); });
         });
+    }
+}
+
+void LayerDownloads::keep(const std::vector<oci::Descriptor>& layers) {
+    for (const oci::Descriptor& layer : layers) {
+        {
+            const std::scoped_lock lock(mutex_);
+            if (!states_.try_emplace(layer.digest).second)
+                continue;
+        }
+        origin_.blobs.adopt(layer, source_labels(origin_, layer.digest), origin_.lease, tasks_.stop_token());
+        origin_.progress.add(std::string(kind_of(layer)), layer.digest.string(), layer.size).set(Stage::exists);
     }
 }
 

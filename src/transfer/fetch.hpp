@@ -18,6 +18,7 @@
 #include "oci/reference.hpp"
 #include "registry/repository.hpp"
 #include "store/blobs.hpp"
+#include "transfer/image.hpp"
 #include "transfer/progress.hpp"
 
 namespace lade::transfer {
@@ -32,8 +33,13 @@ struct Origin {
 };
 
 // The text of an index, manifest or config: the store's, or fetched, verified and stored with the gc labels
-// of what it refers to (registry-and-unpack.md 3.4). resource_exhausted: larger than oci::max_document.
+// of what it refers to (registry-and-unpack.md 3.4). A damaged one is fetched anew. resource_exhausted: larger than
+// oci::max_document.
 std::string fetch_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop);
+
+// After a data loss: moves every stored layer of the images that is not what its digest says out of the way. True when
+// there was one, so that another attempt fetches it anew.
+bool make_way_for_layers(const Origin& origin, const std::vector<PlatformImage>& images, const std::stop_token& stop);
 
 // A blob of the store, to be read from its start.
 std::unique_ptr<Source> open_stored(store::Blobs& blobs, const oci::Descriptor& descriptor);
@@ -49,6 +55,9 @@ public:
 
     // Starts a task per layer that is not in the store, largest first.
     void start(std::vector<oci::Descriptor> layers);
+    // Layers whose bytes nobody needs: those that are in the store are held and labelled, the others stay away. After
+    // start(), which may want some of them.
+    void keep(const std::vector<oci::Descriptor>& layers);
 
     // The layer's bytes. Waits until they begin to arrive and then reads behind the download; bytes from an
     // earlier run are not shown before the whole is verified. The end is reported only after verification.

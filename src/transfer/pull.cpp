@@ -38,10 +38,18 @@ std::vector<oci::ChainId> fetch_and_unpack(store::Store& store, const Origin& or
     const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token& unpack_stop) {
         return downloads.open(layer, unpack_stop);
     };
-    std::vector<oci::Descriptor> layers;
-    for (const PlatformImage& image : images)
-        layers.insert(layers.end(), image.manifest.layers.begin(), image.manifest.layers.end());
-    downloads.start(std::move(layers));
+    std::vector<oci::Descriptor> wanted;
+    std::vector<oci::Descriptor> unpacked;
+    for (const PlatformImage& image : images) {
+        const std::vector<oci::Descriptor>& layers = image.manifest.layers;
+        const std::size_t present =
+            options.snapshotter ? hold_unpacked(store, options.name_space, image, *options.snapshotter, lease) : 0;
+        const auto first_missing = layers.begin() + static_cast<std::ptrdiff_t>(present);
+        unpacked.insert(unpacked.end(), layers.begin(), first_missing);
+        wanted.insert(wanted.end(), first_missing, layers.end());
+    }
+    downloads.start(std::move(wanted));
+    downloads.keep(unpacked);
     if (options.snapshotter)
         tasks.start([&](const std::stop_token& task_stop) {
             for (const PlatformImage& image : images)
@@ -52,6 +60,19 @@ std::vector<oci::ChainId> fetch_and_unpack(store::Store& store, const Origin& or
     for (std::size_t i = 0; i < chain_ids.size(); ++i)
         label_unpacked(store, options.name_space, images[i], *options.snapshotter, chain_ids[i]);
     return chain_ids;
+}
+
+// A layer that was in the store already may turn out to be damaged; it is fetched anew, once.
+std::vector<oci::ChainId> fetch_and_unpack_whole(store::Store& store, const Origin& origin,
+                                                 const std::vector<PlatformImage>& images, const PullOptions& options,
+                                                 store::LeaseHold& lease, const std::stop_token& stop) {
+    try {
+        return fetch_and_unpack(store, origin, images, options, lease, stop);
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::data_loss || !make_way_for_layers(origin, images, stop))
+            throw;
+    }
+    return fetch_and_unpack(store, origin, images, options, lease, stop);
 }
 
 } // namespace
@@ -83,14 +104,15 @@ Pulled pull(store::Store& store, const oci::Reference& reference, const PullOpti
                                  return fetch_document(origin, descriptor, stop);
                              });
                          // Layers: downloaded and unpacked at the same time, each byte read once.
-                         pulled.chain_ids = fetch_and_unpack(store, origin, images, options, lease, stop);
+                         pulled.chain_ids = fetch_and_unpack_whole(store, origin, images, options, lease, stop);
                          // All of it is true now; last of all the name that makes it visible.
                          store::Images(store, options.name_space)
                              .put({.name = pulled.name, .target = pulled.target, .labels = options.labels});
                      }
                      // What a killed command left behind goes now, not at some later day.
                      if (collection_due)
-                         store::collect(store, store::Mode::remove, stop);
+                         for (const std::string& line : store::collect(store, store::Mode::remove, stop).left)
+                             progress.warn(line);
                      return pulled;
                  });
 }

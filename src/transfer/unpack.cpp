@@ -160,23 +160,32 @@ std::uint64_t lock_slot(const std::string& snapshotter, const oci::ChainId& chai
     return slot;
 }
 
+// An image without layers is one snapshot all the same: an empty root.
+std::vector<oci::ChainId> chain_of(const PlatformImage& image) {
+    std::vector<oci::ChainId> chain = oci::chain_ids(image.config.diff_ids);
+    if (chain.empty())
+        chain.push_back(oci::empty_chain_id());
+    return chain;
+}
+
 } // namespace
+
+std::size_t hold_unpacked(store::Store& store, const std::string& name_space, const PlatformImage& image,
+                          const std::string& snapshotter, store::LeaseHold& lease) {
+    return store::Snapshots(store, name_space, snapshotter).hold(oci::chain_ids(image.config.diff_ids), lease);
+}
 
 oci::ChainId unpack_image(store::Store& store, const std::string& name_space, const PlatformImage& image,
                           const std::string& snapshotter, store::LeaseHold& lease, const OpenLayer& open,
                           Progress& progress, const std::stop_token& stop) {
     const std::vector<Layer> layers = layers_of(image);
-    std::vector<oci::ChainId> chain = oci::chain_ids(image.config.diff_ids);
-    if (chain.empty())
-        chain.push_back(oci::empty_chain_id());
+    const std::vector<oci::ChainId> chain = chain_of(image);
     const oci::ChainId& top = chain.back();
     store::Snapshots snapshots(store, name_space, snapshotter);
     const Work work{.open = open, .progress = progress};
 
     const RangeLock unpacking = store.unpack_lock(lock_slot(snapshotter, top), stop);
-    std::size_t present = chain.size();
-    while (present > 0 && !snapshots.find(chain[present - 1].string()))
-        --present;
+    const std::size_t present = snapshots.hold(chain, lease);
     const std::string parent = present == 0 ? "" : chain[present - 1].string();
     std::vector<snapshot::Id> below = snapshots.parents(parent);
     if (present > 0)
@@ -249,10 +258,15 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
 
 oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOptions& options, Progress& progress,
                     const std::stop_token& stop) {
-    const auto image = store::Images(store, options.name_space).find(name);
-    if (!image)
-        throw Error(ErrorKind::not_found, "image ", printable(name), " not found");
+    store::Images images(store, options.name_space);
+    const auto not_found = [&] { return Error(ErrorKind::not_found, "image ", printable(name), " not found"); };
+    // Before the lease, which would make the namespace.
+    if (!images.find(name))
+        throw not_found();
     store::LeaseHold lease(store, options.name_space);
+    const auto image = images.hold(name, lease);
+    if (!image)
+        throw not_found();
     store::Blobs blobs(store, options.name_space);
     const std::vector<PlatformImage> chosen =
         choose_images(image->target, {.platforms = {options.platform}},
@@ -267,8 +281,7 @@ oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOp
         return top;
     }
     unpack_to_directory(chosen.front(), options.directory, open, progress, stop);
-    const std::vector<oci::ChainId> chain = oci::chain_ids(chosen.front().config.diff_ids);
-    return chain.empty() ? oci::empty_chain_id() : chain.back();
+    return chain_of(chosen.front()).back();
 }
 
 } // namespace lade::transfer

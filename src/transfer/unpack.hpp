@@ -19,6 +19,10 @@ namespace lade::transfer {
 // The compressed bytes of a layer, from the store or while they arrive. Called from several threads.
 using OpenLayer = std::function<std::unique_ptr<Source>(const oci::Descriptor&, const std::stop_token&)>;
 
+// How many of the image's layers, from the bottom, are unpacked already. The lease holds their snapshots.
+std::size_t hold_unpacked(store::Store& store, const std::string& name_space, const PlatformImage& image,
+                          const std::string& snapshotter, store::LeaseHold& lease);
+
 // Makes the image's snapshots. Chain IDs that exist are not looked at again. Waits while another process unpacks the
 // same image. Returns the top chain ID. data_loss: a diff ID that does not fit; nothing is committed then.
 oci::ChainId unpack_image(store::Store& store, const std::string& name_space, const PlatformImage& image,

@@ -120,8 +120,10 @@ class WithAnImage(Case):
         self.assertEqual(self.lade.ok("content", "rm", layer).out, "")
         self.fails(self.lade.run("content", "get", layer), 3, layer)
         self.assertEqual(self.lade.ok("content", "ls").out.splitlines()[0].split(), ["DIGEST", "SIZE", "AGE", "LABELS"])
-        # The next pull brings back what is missing.
+        # Its snapshot is there, so nobody needs its bytes until the content itself is asked for.
         self.lade.ok("images", "pull", self.ref)
+        self.assertEqual(len(self.lade.json("content", "ls")), 3)
+        self.lade.ok("images", "pull", "--no-unpack", self.ref)
         self.assertEqual(len(self.lade.json("content", "ls")), 4)
 
     def test_snapshots(self):

@@ -1,0 +1,199 @@
+"""A store that was damaged, that a hostile image fills, and that many commands share."""
+
+import os
+import sqlite3
+import threading
+import time
+import unittest
+
+from support.broken import BrokenRegistry
+from support.images import Image, Layer
+from support.program import Case, need_root
+
+
+class Store(Case):
+    def setUp(self):
+        super().setUp()
+        self.registry = BrokenRegistry()
+        self.addCleanup(self.registry.stop)
+        self.base = Layer().file("base", os.urandom(100_000)).bytes()
+        self.image = Image([self.base, Layer().file("top", "text")])
+        self.ref = self.registry.add(self.image)
+
+    def add(self, image, tag):
+        self.registry.add(image, tag)
+        return f"{self.registry.host}/image:{tag}"
+
+    def pull(self, *more, ref=None, **also):
+        return self.lade.run("images", "pull", "--progress", "none", *more, ref or self.ref, **also)
+
+    def blob(self, digest):
+        return self.lade.root / "content/blobs/sha256" / digest.split(":")[1]
+
+    def spoil(self, digest, change):
+        file = self.blob(digest)
+        data = bytearray(file.read_bytes())
+        file.unlink()
+        if (data := change(data)) is not None:
+            file.write_bytes(bytes(data))
+
+
+class Damage(Store):
+    def assert_mended(self, digest, *flags):
+        result = self.pull(*flags)
+        self.assertEqual(result.code, 0, result.err)
+        self.lade.ok("content", "get", digest)
+        self.assertEqual(self.blob(digest).read_bytes(), {**self.image.blobs, **{d: t for d, (_, t) in self.image.documents.items()}}[digest])
+        self.assertEqual(self.lade.ingests(), [])
+
+    @staticmethod
+    def flipped(data):
+        data[len(data) // 2] ^= 1
+        return data
+
+    def test_documents_are_fetched_anew(self):
+        self.assertEqual(self.pull("--no-unpack").code, 0)
+        for digest in (self.image.root, self.image.config["digest"]):
+            for change in (lambda data: None, lambda data: data[:20], self.flipped):
+                with self.subTest(digest):
+                    self.spoil(digest, change)
+                    self.assert_mended(digest, "--no-unpack")
+
+    def test_layers_that_are_missing_or_cut_are_fetched_anew(self):
+        self.assertEqual(self.pull("--no-unpack").code, 0)
+        digest = self.image.layers[0]["digest"]
+        for change in (lambda data: None, lambda data: data[:1000]):
+            self.spoil(digest, change)
+            self.assert_mended(digest, "--no-unpack")
+
+    def test_a_layer_found_damaged_while_unpacking_is_fetched_anew(self):
+        need_root()
+        self.assertEqual(self.pull("--no-unpack").code, 0)
+        digest = self.image.layers[0]["digest"]
+        self.spoil(digest, self.flipped)
+        self.assert_mended(digest)
+        self.lade.ok("images", "unpack", self.ref, "--to", self.scratch / "flat")
+        self.assertEqual([s["kind"] for s in self.lade.json("snapshots", "ls")], ["committed"] * 2)
+
+    def test_a_damaged_layer_is_named_where_there_is_nobody_to_ask(self):
+        self.assertEqual(self.pull("--no-unpack").code, 0)
+        digest = self.image.layers[0]["digest"]
+        self.spoil(digest, self.flipped)
+        self.fails(self.lade.run("images", "unpack", self.ref, "--to", self.scratch / "flat"), 8, digest)
+        self.assertFalse((self.scratch / "flat").exists())
+
+    def test_strays_go_and_stop_nothing(self):
+        self.assertEqual(self.pull("--no-unpack").code, 0)
+        content = self.lade.root / "content"
+        strays = [content / "ingest/junk", content / "blobs/sha256/junk", content / "blobs/md5"]
+        for stray in strays:
+            stray.write_text("x")
+        self.assertEqual(self.lade.json("content", "active"), [])
+        found = [f["key"] for f in self.lade.json("gc", "--dry-run")["removed"]["files"]]
+        self.assertEqual(sorted(found), ["blobs/md5", "blobs/sha256/junk", "ingest/junk"])
+        self.lade.ok("gc")
+        self.assertEqual([s for s in strays if s.exists()], [])
+
+    def test_what_stays_in_the_trash_stops_nothing(self):
+        need_root()
+        self.assertEqual(self.pull("--no-unpack").code, 0)
+        trash = self.lade.root / "trash"
+        (trash / "mounted").mkdir()
+        (trash / "zzz").mkdir()
+        # A mount of its own name space: what is a mount point cannot be removed.
+        script = f'mount -t tmpfs tmpfs {trash}/mounted && exec "$0" "$@"'
+        result = self.lade.run("gc", prefix=("unshare", "--mount", "sh", "-c", script))
+        self.assertEqual(result.code, 0, result.err)
+        self.assertIn("trash/mounted", result.err)
+        self.assertEqual(os.listdir(trash), ["mounted"])
+        self.lade.ok("gc")
+        self.assertEqual(os.listdir(trash), [])
+
+
+class Sharing(Store):
+    def slowly(self, image, tag):
+        """Starts a pull whose last layer takes its time, and waits until it has begun."""
+        ref = self.add(image, tag)
+        slow = image.layers[-1]["digest"]
+        begun = []
+
+        def fault(handler, path):
+            if slow in path and handler.command == "GET":
+                begun.append(1)
+                body = image.blobs[slow]
+                handler.send_response(200)
+                handler.send_header("Content-Length", str(len(body)))
+                handler.end_headers()
+                handler.wfile.write(body[:10])
+                handler.wfile.flush()
+                self.assertTrue(self.go.wait(60))
+                handler.wfile.write(body[10:])
+                return True
+            return None
+
+        self.go = threading.Event()
+        self.registry.fault = fault
+        process = self.lade.start("images", "pull", "--progress", "none", ref)
+        while not begun:
+            time.sleep(0.01)
+        return process
+
+    def finish(self, process):
+        self.go.set()
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, err)
+
+    def test_what_a_pull_builds_on_stays_until_it_is_done(self):
+        need_root()
+        self.assertEqual(self.pull().code, 0)
+        other = Image([self.base, Layer().file("other", os.urandom(1000))])
+        process = self.slowly(other, "other")
+        self.lade.ok("images", "rm", self.ref)
+        self.assertEqual(len(self.lade.json("snapshots", "ls")), 2)  # the base, and what is being made
+        self.finish(process)
+        self.assertEqual([s["kind"] for s in self.lade.json("snapshots", "ls")], ["committed"] * 2)
+        self.assertEqual(self.lade.json("leases", "ls"), [])
+
+    def test_a_command_at_work_outlives_the_expiry_of_its_lease(self):
+        process = self.slowly(Image([Layer().file("other", os.urandom(1000))]), "other")
+        with sqlite3.connect(self.lade.root / "meta.db") as database:
+            changed = database.execute("UPDATE lease_labels SET value = '2020-01-01T00:00:00Z'").rowcount
+        self.assertEqual(changed, 1)
+        self.lade.ok("gc")
+        self.assertEqual(len(self.lade.json("leases", "ls")), 1)
+        self.finish(process)
+
+    def test_layers_that_are_unpacked_are_not_fetched(self):
+        need_root()
+        self.assertEqual(self.pull().code, 0)
+        # The same base in other bytes: what is compressed differently is another blob and the same snapshot.
+        again = self.add(Image([self.base, Layer().file("again", "text")], compression="zstd"), "again")
+        self.registry.requests.clear()
+        self.assertEqual(self.pull(ref=again).code, 0)
+        self.assertEqual(sum("/blobs/" in path for _, path, _ in self.registry.requests), 2)  # config and top
+        self.assertEqual(len(self.lade.json("snapshots", "ls")), 3)
+
+
+class Hostile(Store):
+    def test_a_tree_deeper_than_descriptors_is_refused_and_leaves_nothing(self):
+        need_root()
+        # Links make the way into the depth short: each round starts where the last one ended.
+        layer = Layer()
+        for round_ in range(8):
+            start = f"l{round_ - 1}/" if round_ else ""
+            end = start + "d/" * 900
+            layer.dir(end.rstrip("/"))
+            layer.symlink(f"l{round_}", end.rstrip("/"))
+        deep = self.add(Image([layer]), "deep")
+        self.fails(self.pull(ref=deep, prefix=("prlimit", "--nofile=1024:1024")), 9)
+        for command in (("gc",), ("images", "rm", deep)):
+            result = self.lade.run(*command, prefix=("prlimit", "--nofile=1024:1024"))
+            self.assertNotIn("trash", result.err)
+        self.assertEqual(self.lade.json("snapshots", "ls"), [])
+        self.assertEqual(self.lade.json("leases", "ls"), [])
+        self.assertEqual(os.listdir(self.lade.root / "trash"), [])
+        self.assertEqual(self.pull().code, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
