@@ -146,28 +146,33 @@ std::string_view label_stem(const Descriptor& child) {
     return "";
 }
 
+// The same bytes must not be one thing to us and another to somebody else.
+void check_kind(const Json& document, std::string_view expected) {
+    if (const auto version = find_integer(document, "schemaVersion"); version && *version != 2)
+        throw Error(ErrorKind::invalid_argument, "schema version ", *version, " is not 2");
+    if (const auto type = find_string(document, "mediaType"); type && *type != expected)
+        throw Error(ErrorKind::invalid_argument, "ambiguous document: its mediaType is ", printable(*type),
+                    ", it is referred to as ", printable(expected));
+}
+
 } // namespace
 
-Index parse_index(std::string_view text, std::string_view what) {
+Index parse_index(std::string_view text, std::string_view type, std::string_view what) {
     const Json document = parse_document(text, what);
     return doing(what, [&] {
+        check_kind(document, type);
         refuse_member(document, "config", "an index");
         refuse_member(document, "layers", "an index");
-        if (const auto type = find_string(document, "mediaType"); type && media_type::is_manifest(*type))
-            throw Error(ErrorKind::invalid_argument, "ambiguous document: an index whose mediaType is ",
-                        printable(*type));
         return Index{.manifests = read_descriptors(document, "manifests")};
     });
 }
 
-Manifest parse_manifest(std::string_view text, std::string_view what) {
+Manifest parse_manifest(std::string_view text, std::string_view type, std::string_view what) {
     const Json document = parse_document(text, what);
     return doing(what, [&] {
+        check_kind(document, type);
         if (const Json* manifests = find_array(document, "manifests"); manifests != nullptr && !manifests->empty())
             refuse_member(document, "manifests", "a manifest");
-        if (const auto type = find_string(document, "mediaType"); type && media_type::is_index(*type))
-            throw Error(ErrorKind::invalid_argument, "ambiguous document: a manifest whose mediaType is ",
-                        printable(*type));
         const Json* config = find_object(document, "config");
         if (config == nullptr)
             throw Error(ErrorKind::invalid_argument, "\"config\" is missing");
@@ -183,8 +188,8 @@ ImageConfig parse_config(std::string_view text, std::string_view what) {
         const Json* rootfs = find_object(document, "rootfs");
         if (rootfs == nullptr)
             return config;
-        if (const auto type = find_string(*rootfs, "type"); type && !type->empty() && *type != "layers")
-            throw Error(ErrorKind::invalid_argument, "rootfs type \"", printable(*type), "\" is not \"layers\"");
+        if (const std::string type = find_string(*rootfs, "type").value_or(""); type != "layers")
+            throw Error(ErrorKind::invalid_argument, "rootfs type \"", printable(type), "\" is not \"layers\"");
         std::vector<std::string> ids;
         read_strings(find_array(*rootfs, "diff_ids"), "diff_ids", ids);
         for (const std::string& id : ids)

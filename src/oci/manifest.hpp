@@ -62,11 +62,12 @@ struct ImageConfig {
     std::vector<DiffId> diff_ids;
 };
 
-// `what` names the document in errors (invalid_argument). A manifest that has `manifests`, an index that
-// has `layers` or `config`, and a mediaType member that contradicts the class are refused (3.3).
-Index parse_index(std::string_view text, std::string_view what);
-Manifest parse_manifest(std::string_view text, std::string_view what);
-// rootfs.type must be "layers" or absent.
+// `type` is the media type it is referred to by, `what` names the document in errors (invalid_argument). A manifest
+// that has `manifests`, an index that has `layers` or `config`, another mediaType in the document and a schema version
+// other than 2 are refused (3.3).
+Index parse_index(std::string_view text, std::string_view type, std::string_view what);
+Manifest parse_manifest(std::string_view text, std::string_view type, std::string_view what);
+// A rootfs must be of type "layers".
 ImageConfig parse_config(std::string_view text, std::string_view what);
 
 // The gc labels of a parent (3.4): one per child, as ctr writes them. `document` is the blob of `parent`.

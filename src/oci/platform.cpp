@@ -283,16 +283,19 @@ bool matches(const Platform& wish, const Platform& offer) {
     return std::ranges::includes(wish.os_features, other.os_features);
 }
 
+std::optional<std::size_t> exact_match(const Platform& wish, const std::vector<std::optional<Platform>>& offers) {
+    std::optional<std::size_t> best;
+    for (std::size_t i = 0; i < offers.size(); ++i)
+        if (offers[i] && matches(wish, *offers[i]) &&
+            (!best || offers[i]->os_features.size() > offers[*best]->os_features.size()))
+            best = i;
+    return best;
+}
+
 std::optional<std::size_t> best_match(const Platform& wish, const std::vector<std::optional<Platform>>& offers) {
-    for (const Platform& accepted : fallbacks(wish)) {
-        std::optional<std::size_t> best;
-        for (std::size_t i = 0; i < offers.size(); ++i)
-            if (offers[i] && matches(accepted, *offers[i]) &&
-                (!best || offers[i]->os_features.size() > offers[*best]->os_features.size()))
-                best = i;
-        if (best)
+    for (const Platform& accepted : fallbacks(wish))
+        if (const auto best = exact_match(accepted, offers))
             return best;
-    }
     return std::nullopt;
 }
 

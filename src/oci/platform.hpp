@@ -41,9 +41,12 @@ std::vector<Platform> fallbacks(const Platform& wish);
 // feature beyond the wish's (and is of the wish's build, for windows). The wish must be normalised.
 bool matches(const Platform& wish, const Platform& offer);
 
-// The index into `offers` that serves `wish` best: exact matches before fallbacks, then the one that uses
-// more os features, then the first; nullopt when none does. An offer without a platform is nullopt and never chosen
-// here.
+// The index into `offers` of what matches `wish` (normalised): the one that uses more os features, then the first;
+// nullopt when none does. An offer without a platform is nullopt and never chosen here. For what is fetched or
+// unpacked: nobody asks for one platform to be given another.
+std::optional<std::size_t> exact_match(const Platform& wish, const std::vector<std::optional<Platform>>& offers);
+
+// As exact_match() for each fallback of `wish` in turn: for what is only shown.
 std::optional<std::size_t> best_match(const Platform& wish, const std::vector<std::optional<Platform>>& offers);
 
 } // namespace lade::oci

@@ -29,6 +29,20 @@ std::string accept(const std::string& media_type) {
     return plain ? cat("Accept: ", media_type, ", */*") : "Accept: */*";
 }
 
+// A document must be the same thing in the header as in the descriptor (safety.md 3.3). Types that are none of a
+// document say nothing: some servers know only files.
+void check_kind(const oci::Descriptor& descriptor, const Request& request, const Response& response) {
+    const auto is_document = [](std::string_view type) {
+        return oci::media_type::is_manifest(type) || oci::media_type::is_index(type) ||
+               oci::media_type::is_schema1(type);
+    };
+    const std::string header = response.find("content-type").value_or("");
+    const std::string type(trim(std::string_view(header).substr(0, header.find(';'))));
+    if (is_document(descriptor.media_type) && is_document(type) && type != descriptor.media_type)
+        throw Error(ErrorKind::data_loss, describe(request), ": the registry calls it ", printable(type),
+                    ", the descriptor says ", printable(descriptor.media_type));
+}
+
 } // namespace
 
 struct Repository::Impl {
@@ -92,6 +106,7 @@ void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, 
                   [&] { throw_status(request, response, denied_meaning); });
         if (!response.ok())
             throw_status(request, response, denied_meaning);
+        check_kind(descriptor, request, response);
         if (!receiver.done())
             throw Transient(describe(request), ": the body ended after ", receiver.position(), " of ", descriptor.size,
                             " bytes");

@@ -2,8 +2,11 @@
 #include "store/store.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
 #include "base/error.hpp"
@@ -13,11 +16,33 @@
 
 namespace lade::store {
 
+namespace {
+
+// Images hold set-user-id files: nobody else may reach them (CVE-2021-41103). A directory that is somebody's already
+// is not ours to close.
+void close_to_others(int root) {
+    struct stat st {};
+    if (::fstat(root, &st) != 0)
+        throw_errno(errno, "stat");
+    if ((st.st_mode & 0077) == 0)
+        return;
+    const std::vector<std::string> names = list_directory(root, ".");
+    const bool is_ours = std::ranges::find(names, "meta.db") != names.end();
+    if (!is_ours && !names.empty() && names != std::vector<std::string>{"lost+found"})
+        throw Error(ErrorKind::failed_precondition,
+                    "the directory is open to other users and holds other files: no place for a store");
+    if (::fchmod(root, 0700) != 0)
+        throw_errno(errno, "close to other users");
+}
+
+} // namespace
+
 Store::Store(const std::string& root, Sync sync) : root_(root), sync_(sync) {
     doing([&] { return cat("store ", root_); },
           [&] {
               make_directories(root_, 0700);
               const Fd directory = open_at(AT_FDCWD, root_, O_RDONLY | O_DIRECTORY);
+              close_to_others(directory.get());
               make_directory(directory.get(), "content", 0755);
               for (const char* name : {"snapshots", "trash", "locks"})
                   make_directory(directory.get(), name, 0700);

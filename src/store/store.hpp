@@ -26,9 +26,9 @@ enum class Sync {
 
 class Store {
 public:
-    // Opens the store at `root`, making and migrating it as needed. permission_denied: it cannot be written;
-    // failed_precondition: made by a newer lade; data_loss: a damaged database. Safe for any number of
-    // processes at once, and for the threads of this one.
+    // Opens the store at `root`, making and migrating it as needed, for its owner alone. permission_denied: it cannot
+    // be written; failed_precondition: made by a newer lade, or a directory that others use; data_loss: a damaged
+    // database. Safe for any number of processes at once, and for the threads of this one.
     Store(const std::string& root, Sync sync);
 
     const std::string& root() const noexcept { return root_; }

@@ -39,9 +39,11 @@ oci::Labels source_labels(const Origin& origin, const oci::Digest& digest) {
 oci::Labels labels_of(const Origin& origin, const oci::Descriptor& descriptor, std::string_view text) {
     oci::Labels labels = source_labels(origin, descriptor.digest);
     if (oci::media_type::is_index(descriptor.media_type))
-        labels.merge(oci::reference_labels(oci::parse_index(text, cat("index ", descriptor.digest))));
+        labels.merge(
+            oci::reference_labels(oci::parse_index(text, descriptor.media_type, cat("index ", descriptor.digest))));
     else if (oci::media_type::is_manifest(descriptor.media_type))
-        labels.merge(oci::reference_labels(oci::parse_manifest(text, cat("manifest ", descriptor.digest))));
+        labels.merge(oci::reference_labels(
+            oci::parse_manifest(text, descriptor.media_type, cat("manifest ", descriptor.digest))));
     return labels;
 }
 

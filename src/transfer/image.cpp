@@ -31,14 +31,15 @@ public:
             return;
         if (depth > max_index_depth)
             throw Error(ErrorKind::resource_exhausted, "index ", root.digest, ": nested deeper than ", max_index_depth);
-        const oci::Index index = oci::parse_index(read_(root), cat("index ", root.digest));
+        const oci::Index index = oci::parse_index(read_(root), root.media_type, cat("index ", root.digest));
         for (const oci::Descriptor& child : index.manifests)
             collect(child, depth + 1);
     }
 
     PlatformImage load(const oci::Descriptor& descriptor) const {
         PlatformImage image{.manifest_descriptor = descriptor,
-                            .manifest = oci::parse_manifest(read_(descriptor), cat("manifest ", descriptor.digest)),
+                            .manifest = oci::parse_manifest(read_(descriptor), descriptor.media_type,
+                                                            cat("manifest ", descriptor.digest)),
                             .config = {}};
         const oci::Descriptor& config = image.manifest.config;
         if (oci::media_type::is_config(config.media_type))
@@ -98,7 +99,7 @@ std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const Plat
                                                                        : walk.load(image).config.platform);
     std::set<std::size_t> taken;
     for (const oci::Platform& wish : choice.platforms) {
-        const auto best = oci::best_match(wish, offers);
+        const auto best = oci::exact_match(wish, offers);
         if (!best)
             no_match(root, wish, offers);
         if (taken.insert(*best).second)

@@ -13,8 +13,9 @@ std::vector<oci::Descriptor> children_of(store::Blobs& blobs, const oci::Descrip
         return {};
     const std::string text = blobs.read_document(descriptor);
     if (is_index)
-        return oci::parse_index(text, cat("index ", descriptor.digest)).manifests;
-    const oci::Manifest manifest = oci::parse_manifest(text, cat("manifest ", descriptor.digest));
+        return oci::parse_index(text, descriptor.media_type, cat("index ", descriptor.digest)).manifests;
+    const oci::Manifest manifest =
+        oci::parse_manifest(text, descriptor.media_type, cat("manifest ", descriptor.digest));
     std::vector<oci::Descriptor> children{manifest.config};
     children.insert(children.end(), manifest.layers.begin(), manifest.layers.end());
     return children;

@@ -119,6 +119,19 @@ class BadInput(Case):
         self.fails(self.pull(), 8, self.image.root)
         self.assert_usable()
 
+    def test_a_document_under_another_type_than_its_descriptors(self):
+        manifest, text = self.registry.manifests[self.image.root]
+        index = manifest.replace("manifest", "index")
+
+        def fault(handler, path):
+            if "/manifests/" in path and handler.command == "GET":
+                return handler.answer(200, text, {"Content-Type": index})
+            return None
+
+        self.registry.fault = fault
+        self.fails(self.pull(), 8, index)
+        self.assert_usable()
+
     def test_a_body_that_is_longer_or_shorter_than_it_should_be(self):
         body = self.image.blobs[self.big()]
         for wrong in (body + b"x", body[:-1]):

@@ -284,6 +284,10 @@ class PullByRules(Case):
         ref = self.registry.add(index_of(self.several_platforms()))
         self.fails(self.lade.run("images", "pull", "--platform", "linux/s390x", ref), 3, "linux/s390x", "linux/amd64", "linux/arm64", "linux/arm/v7")
 
+    def test_another_platform_is_not_good_enough(self):
+        ref = self.registry.add(index_of([Image([Layer().file("which", "386")], architecture="386")]))
+        self.fails(self.lade.run("images", "pull", "--platform", "linux/amd64", ref), 3, "linux/amd64", "linux/386")
+
     def test_attestations_are_no_platform(self):
         amd64, arm64, _ = self.several_platforms()
         whole = index_of([amd64, arm64])

@@ -67,10 +67,10 @@ void read_one(unsigned char which, const std::string& text) {
         static_cast<void>(registry::error_text(text));
         return;
     case 6:
-        static_cast<void>(oci::reference_labels(oci::parse_index(text, "index")));
+        static_cast<void>(oci::reference_labels(oci::parse_index(text, oci::media_type::oci_index, "index")));
         return;
     case 7:
-        static_cast<void>(oci::reference_labels(oci::parse_manifest(text, "manifest")));
+        static_cast<void>(oci::reference_labels(oci::parse_manifest(text, oci::media_type::oci_manifest, "manifest")));
         return;
     default:
         static_cast<void>(oci::parse_config(text, "config"));

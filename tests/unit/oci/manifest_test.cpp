@@ -37,11 +37,11 @@ ErrorKind refusal(Work work) {
 }
 
 ErrorKind manifest_refusal(const std::string& text) {
-    return refusal([&] { lade::oci::parse_manifest(text, "m"); });
+    return refusal([&] { lade::oci::parse_manifest(text, lade::oci::media_type::oci_manifest, "m"); });
 }
 
 ErrorKind index_refusal(const std::string& text) {
-    return refusal([&] { lade::oci::parse_index(text, "i"); });
+    return refusal([&] { lade::oci::parse_index(text, lade::oci::media_type::oci_index, "i"); });
 }
 
 } // namespace
@@ -53,7 +53,7 @@ TEST_SUITE("oci") {
                                           descriptor("application/vnd.docker.image.rootfs.diff.tar.gzip", '2',
                                                      R"(,"annotations":{"a":"b"},"urls":["https://x"])"),
                                           "]}"),
-                                      "m");
+                                      lade::oci::media_type::oci_manifest, "m");
         CHECK(manifest.config.digest.string() == digest('c'));
         REQUIRE(manifest.layers.size() == 2);
         CHECK(manifest.layers[1].digest.string() == digest('2'));
@@ -76,7 +76,7 @@ TEST_SUITE("oci") {
                 descriptor("application/vnd.oci.image.manifest.v1+json", 'b',
                            R"(,"annotations":{"vnd.docker.reference.type":"attestation-manifest"})"),
                 "]}"),
-            "i");
+            lade::oci::media_type::oci_index, "i");
         REQUIRE(index.manifests.size() == 2);
         CHECK(index.manifests[0].platform->variant == "v7");
         CHECK_FALSE(index.manifests[1].platform);
@@ -95,6 +95,10 @@ TEST_SUITE("oci") {
         CHECK(index_refusal(R"({"manifests":[],"layers":[]})") == ErrorKind::invalid_argument);
         CHECK(index_refusal(R"({"mediaType":"application/vnd.docker.distribution.manifest.v2+json","manifests":[]})") ==
               ErrorKind::invalid_argument);
+        for (const char* member : {R"("schemaVersion":1)", R"("mediaType":"application/vnd.foo")",
+                                   R"("mediaType":"application/vnd.docker.distribution.manifest.v2+json")"})
+            CHECK(manifest_refusal(cat('{', member, R"(,"config":)", config, R"(,"layers":[]})")) ==
+                  ErrorKind::invalid_argument);
         CHECK(manifest_refusal(R"({"fsLayers":[]})") == ErrorKind::unimplemented);
         CHECK(manifest_refusal(cat(R"({"config":)", config, R"(,"config":)", config, "}")) ==
               ErrorKind::invalid_argument);

@@ -10,6 +10,7 @@
 using lade::Error;
 using lade::ErrorKind;
 using lade::oci::best_match;
+using lade::oci::exact_match;
 using lade::oci::fallbacks;
 using lade::oci::host_platform;
 using lade::oci::matches;
@@ -128,6 +129,8 @@ TEST_SUITE("oci") {
         CHECK_FALSE(best_match(wish, {std::nullopt, offer("linux/amd64/v2")}));
         CHECK(best_match(parse_platform("linux(+x)/amd64"), {offer("linux/amd64"), offer("linux(+x)/amd64")}) == 1);
         CHECK_FALSE(best_match(wish, {}));
+        CHECK_FALSE(exact_match(wish, {offer("linux/386"), offer("linux/arm64")}));
+        CHECK(exact_match(wish, {offer("linux/386"), offer("linux/amd64")}) == 1);
     }
 
     TEST_CASE("printing") {
