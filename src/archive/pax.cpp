@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "archive/pax.hpp"
 
-#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -18,18 +20,33 @@ bool is_digits(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+    if (text.starts_with('+')) {
+        text.remove_prefix(1);
+        if (text.starts_with('-'))
+            return std::nullopt;
+    }
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size())
+        return std::nullopt;
+    return value;
+}
+
 } // namespace
 
 PaxRecords parse_pax(std::string_view text) {
     PaxRecords records;
+    std::vector<std::string> sparse_map;
     while (!text.empty()) {
         const std::size_t space = text.find(' ');
-        const std::string_view digits = text.substr(0, space);
-        const auto length = is_digits(digits) ? parse_number(digits) : std::nullopt;
-        if (space == std::string_view::npos || !length || *length <= space + 1 || *length > text.size() ||
-            text[*length - 1] != '\n')
+        const auto wanted = parse_integer(text.substr(0, space));
+        if (space == std::string_view::npos || !wanted || *wanted < 0)
             malformed("record length");
-        const std::string_view record = text.substr(space + 1, *length - space - 2);
+        const auto length = static_cast<std::size_t>(*wanted);
+        if (length <= space + 1 || length > text.size() || text[length - 1] != '\n')
+            malformed("record length");
+        const std::string_view record = text.substr(space + 1, length - space - 2);
         const std::size_t equals = record.find('=');
         if (equals == std::string_view::npos || equals == 0)
             malformed("record without a key");
@@ -39,40 +56,57 @@ PaxRecords parse_pax(std::string_view text) {
         if (key.find('\0') != std::string::npos || (is_text && value.find('\0') != std::string::npos))
             malformed("NUL in a name");
         if (key == "GNU.sparse.offset" || key == "GNU.sparse.numbytes") {
-            const bool expects_offset = records.sparse_map.size() % 2 == 0;
+            const bool expects_offset = sparse_map.size() % 2 == 0;
             if ((key == "GNU.sparse.offset") != expects_offset || value.find(',') != std::string::npos)
                 malformed("sparse map");
-            records.sparse_map.push_back(value);
+            sparse_map.push_back(value);
         } else {
             records.values.insert_or_assign(key, value);
         }
-        text.remove_prefix(*length);
+        text.remove_prefix(length);
     }
+    if (!sparse_map.empty())
+        records.values.insert_or_assign("GNU.sparse.map", join(sparse_map, ","));
     return records;
 }
 
+void check_pax_values(const PaxRecords& records) {
+    for (const auto& [key, value] : records.values) {
+        if (value.empty())
+            continue;
+        if (key == "mtime" || key == "atime" || key == "ctime")
+            parse_pax_time(key, value);
+        else if (key == "uid" || key == "gid" || key == "size")
+            parse_pax_integer(key, value);
+    }
+}
+
 EntryTime parse_pax_time(std::string_view key, std::string_view value) {
-    const bool negative = value.starts_with('-');
-    const std::string_view digits = value.substr(negative ? 1 : 0);
-    const std::size_t dot = digits.find('.');
-    const std::string_view whole = digits.substr(0, dot);
-    std::string fraction(dot == std::string_view::npos ? "" : digits.substr(dot + 1));
-    const auto seconds = is_digits(whole) ? parse_number(whole) : std::nullopt;
-    if (!seconds || *seconds > INT64_MAX || (!fraction.empty() && !is_digits(fraction)))
+    const std::size_t dot = value.find('.');
+    const auto seconds = parse_integer(value.substr(0, dot));
+    std::string fraction(dot == std::string_view::npos ? "" : value.substr(dot + 1));
+    if (!seconds || (!fraction.empty() && !is_digits(fraction)))
         malformed(cat(key, " is not a time"));
     fraction.resize(9, '0');
-    EntryTime time{.seconds = static_cast<std::int64_t>(*seconds),
-                   .nanoseconds = static_cast<std::int64_t>(*parse_number(fraction))};
-    if (negative)
-        time.seconds = -std::max<std::int64_t>(time.seconds, 1);
-    return time;
+    const auto nanoseconds = static_cast<std::int64_t>(*parse_number(fraction));
+    // Just before the epoch is before it.
+    if (value.starts_with('-') && *seconds == 0 && nanoseconds > 0)
+        return {.seconds = -1, .nanoseconds = nanoseconds};
+    return {.seconds = *seconds, .nanoseconds = nanoseconds};
+}
+
+std::int64_t parse_pax_integer(std::string_view key, std::string_view value) {
+    const auto number = parse_integer(value);
+    if (!number)
+        malformed(cat(key, " is not a number"));
+    return *number;
 }
 
 std::uint64_t parse_pax_number(std::string_view key, std::string_view value) {
-    const auto number = parse_number(value);
-    if (!number || *number > INT64_MAX)
-        malformed(cat(key, " is not a number"));
-    return *number;
+    const std::int64_t number = parse_pax_integer(key, value);
+    if (number < 0)
+        malformed(cat(key, " is negative"));
+    return static_cast<std::uint64_t>(number);
 }
 
 EntryTime bounded(EntryTime time) {

@@ -6,23 +6,27 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "archive/tar.hpp"
 
 namespace lade::archive {
 
 struct PaxRecords {
-    std::map<std::string, std::string> values; // the last one of a key wins; an empty value takes it back
-    std::vector<std::string> sparse_map;       // offsets and lengths of format 0.0, in their order
+    // The last one of a key wins; an empty value takes it back. The offsets and lengths of sparse format 0.0 are
+    // joined to the map of format 0.1.
+    std::map<std::string, std::string> values;
 };
 
 // invalid_argument when a record is malformed.
 PaxRecords parse_pax(std::string_view text);
+// invalid_argument when a record that says a number or a time of an entry does not, whether anybody uses it or not.
+void check_pax_values(const PaxRecords& records);
 
 // "seconds[.fraction]", possibly negative. invalid_argument names the key.
 EntryTime parse_pax_time(std::string_view key, std::string_view value);
-// A decimal number from 0 to 2^63 - 1. invalid_argument names the key.
+// A decimal number of 64 bits, with or without a sign. invalid_argument names the key.
+std::int64_t parse_pax_integer(std::string_view key, std::string_view value);
+// One that is not negative.
 std::uint64_t parse_pax_number(std::string_view key, std::string_view value);
 
 // Times outside 0 .. 2^63 ns since the epoch are the epoch (registry-and-unpack.md 5.3).

@@ -65,8 +65,8 @@ bool before(const EntryTime& a, const EntryTime& b) {
 
 struct TarReader::Pending {
     PaxRecords pax;
-    std::optional<std::string> gnu_name;
-    std::optional<std::string> gnu_link;
+    std::string gnu_name; // empty: none
+    std::string gnu_link;
 };
 
 // At least one more byte, or false at the end of the source.
@@ -185,7 +185,10 @@ std::optional<Entry> TarReader::next() {
             extended = true;
             break;
         case 'g':
-            parse_pax(read_extension(header));
+            check_pax_values(parse_pax(read_extension(header)));
+            // It counts as the entry that what came before it was about.
+            pending = {};
+            extended = false;
             break;
         case 'L':
         case 'K': {
@@ -202,21 +205,24 @@ std::optional<Entry> TarReader::next() {
 }
 
 Entry TarReader::read_entry(const TarHeader& header, const Pending& pending) {
+    check_pax_values(pending.pax);
     const auto find = [&](const std::string& key) -> const std::string* {
         const auto value = pending.pax.values.find(key);
         return value == pending.pax.values.end() || value->second.empty() ? nullptr : &value->second;
     };
     const auto number = [&](const std::string& key, std::int64_t from_header) {
         const std::string* value = find(key);
-        return value == nullptr ? from_header : static_cast<std::int64_t>(parse_pax_number(key, *value));
+        return value == nullptr ? from_header : parse_pax_integer(key, *value);
     };
     Entry entry;
-    entry.name = pending.gnu_name.value_or(header.name());
-    entry.link = pending.gnu_link.value_or(header.link());
-    if (const std::string* path = find("path"))
-        entry.name = *path;
-    if (const std::string* link = find("linkpath"))
-        entry.link = *link;
+    const auto text = [&](const std::string& gnu, const std::string& key, const std::string& from_header) {
+        if (!gnu.empty())
+            return gnu;
+        const std::string* value = find(key);
+        return value == nullptr ? from_header : *value;
+    };
+    entry.name = text(pending.gnu_name, "path", header.name());
+    entry.link = text(pending.gnu_link, "linkpath", header.link());
     entry.type = type_of(header.type(), entry.name);
     entry.mode = static_cast<mode_t>(header.mode()) & 07777U;
     entry.uid = static_cast<uid_t>(in_range(number("uid", header.uid()), max_id, "uid"));
@@ -228,7 +234,7 @@ Entry TarReader::read_entry(const TarHeader& header, const Pending& pending) {
     entry.mtime = bounded({.seconds = header.mtime(), .nanoseconds = 0});
     if (const std::string* time = find("mtime"))
         entry.mtime = bounded(parse_pax_time("mtime", *time));
-    entry.atime = entry.mtime;
+    entry.atime = bounded({.seconds = header.atime().value_or(0), .nanoseconds = 0});
     if (const std::string* time = find("atime"))
         entry.atime = bounded(parse_pax_time("atime", *time));
     if (before(entry.atime, entry.mtime))
@@ -238,10 +244,11 @@ Entry TarReader::read_entry(const TarHeader& header, const Pending& pending) {
             entry.xattrs.emplace(key.substr(xattr_key.size()), value);
 
     const std::int64_t size = number("size", header.size());
-    if (size < 0)
+    const bool has_data = entry.type == EntryType::file;
+    if (has_data && (size < 0 || header.size() < 0))
         throw Error(ErrorKind::invalid_argument, "tar: entry ", printable(entry.name), " has a negative size");
     // Other types have no data whatever their size says, as Go and GNU tar read them.
-    stored_ = entry.type == EntryType::file ? static_cast<std::uint64_t>(size) : 0;
+    stored_ = has_data ? static_cast<std::uint64_t>(size) : 0;
     padding_ = padding_of(stored_);
     entry.size = stored_;
     extents_ = {{.offset = 0, .length = stored_}};
@@ -249,7 +256,7 @@ Entry TarReader::read_entry(const TarHeader& header, const Pending& pending) {
     extent_done_ = 0;
     if (header.type() == 'S')
         read_old_sparse_map(entry, header);
-    else if (entry.type == EntryType::file)
+    else
         read_sparse_map(entry, pending.pax);
     return entry;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The 512-byte header block of a tar entry, as the formats v7, ustar, GNU and star fill it.
+// The 512-byte header block of a tar entry, as the formats v7, ustar, GNU and star fill it; which format it is, and
+// what then counts, is decided as Go's archive/tar decides it.
 #pragma once
 
 #include <cstdint>
@@ -14,24 +15,26 @@ inline constexpr std::size_t tar_block = 512;
 
 class TarHeader {
 public:
-    // Takes a copy of one block. invalid_argument: the checksum does not fit (signed and unsigned sums count).
+    // Takes a copy of one block. invalid_argument: the checksum does not fit (signed and unsigned sums count), or a
+    // number that the format has is none (octal, or base 256), whether the entry's type has a use for it or not.
     explicit TarHeader(std::span<const std::byte> block);
 
     static bool is_zero(std::span<const std::byte> block);
 
     char type() const noexcept { return block_[156]; }
+    bool is_gnu() const noexcept { return format() == Format::gnu; }
     // With the prefix where the format has one.
-    std::string name() const;
+    std::string name() const { return prefix_.empty() ? text(0, 100) : prefix_ + "/" + text(0, 100); }
     std::string link() const { return text(157, 100); }
-    // Octal, or base 256; invalid_argument names the field.
-    std::int64_t mode() const { return number(100, 8, "mode"); }
-    std::int64_t uid() const { return number(108, 8, "uid"); }
-    std::int64_t gid() const { return number(116, 8, "gid"); }
-    std::int64_t size() const { return number(124, 12, "size"); }
-    std::int64_t mtime() const { return number(136, 12, "mtime"); }
+    std::int64_t mode() const noexcept { return mode_; }
+    std::int64_t uid() const noexcept { return uid_; }
+    std::int64_t gid() const noexcept { return gid_; }
+    std::int64_t size() const noexcept { return size_; }
+    std::int64_t mtime() const noexcept { return mtime_; }
+    std::optional<std::int64_t> atime() const noexcept { return atime_; }
     // 0 where the format has no such field.
-    std::int64_t major() const { return has_extension() ? number(329, 8, "major") : 0; }
-    std::int64_t minor() const { return has_extension() ? number(337, 8, "minor") : 0; }
+    std::int64_t major() const noexcept { return major_; }
+    std::int64_t minor() const noexcept { return minor_; }
 
     // Fields of GNU's old sparse format: four pairs in the header, 21 in a continuation block.
     std::int64_t sparse_field(std::size_t at) const { return number(at, 12, "sparse map"); }
@@ -45,11 +48,23 @@ private:
     TarHeader() = default;
     enum class Format { v7, ustar, gnu, star };
     Format format() const noexcept;
-    bool has_extension() const noexcept { return format() != Format::v7; }
+    void check_sum() const;
+    void read_star();
+    void read_gnu();
     std::string text(std::size_t at, std::size_t size) const;
+    std::optional<std::int64_t> find_number(std::size_t at, std::size_t size) const;
     std::int64_t number(std::size_t at, std::size_t size, std::string_view field) const;
 
     std::string block_;
+    std::string prefix_;
+    std::int64_t mode_ = 0;
+    std::int64_t uid_ = 0;
+    std::int64_t gid_ = 0;
+    std::int64_t size_ = 0;
+    std::int64_t mtime_ = 0;
+    std::optional<std::int64_t> atime_;
+    std::int64_t major_ = 0;
+    std::int64_t minor_ = 0;
 };
 
 } // namespace lade::archive

@@ -34,6 +34,18 @@ std::vector<Extent> pair_up(const std::vector<std::string>& numbers) {
     return extents;
 }
 
+std::vector<Extent> inline_extents(const PaxRecords& records) {
+    const auto count = records.values.find("GNU.sparse.numblocks");
+    if (count == records.values.end())
+        bad_map("no count of pieces");
+    const auto map = records.values.find("GNU.sparse.map");
+    const bool empty = map == records.values.end() || map->second.empty();
+    std::vector<Extent> extents = pair_up(empty ? std::vector<std::string>{} : split(map->second, ','));
+    if (parse_pax_number("GNU.sparse.numblocks", count->second) != extents.size())
+        bad_map("not as many pieces as it says");
+    return extents;
+}
+
 } // namespace
 
 void TarReader::check_extents(const Entry& entry) const {
@@ -56,23 +68,21 @@ void TarReader::read_sparse_map(Entry& entry, const PaxRecords& records) {
     };
     const std::string major = value("GNU.sparse.major");
     const std::string minor = value("GNU.sparse.minor");
-    const std::string map = value("GNU.sparse.map");
     const bool stored_map = major == "1" && minor == "0";
     const bool inline_map = (major == "0" && (minor == "0" || minor == "1")) ||
-                            (major.empty() && minor.empty() && (!map.empty() || !records.sparse_map.empty()));
+                            (major.empty() && minor.empty() && !value("GNU.sparse.map").empty());
     if (!stored_map && !inline_map)
         return;
+    if (entry.type != EntryType::file)
+        bad_map("the entry is no file");
     if (const std::string name = value("GNU.sparse.name"); !name.empty())
         entry.name = name;
-    std::string size = value("GNU.sparse.realsize");
+    std::string size = value("GNU.sparse.size");
     if (size.empty())
-        size = value("GNU.sparse.size");
+        size = value("GNU.sparse.realsize");
     if (!size.empty())
         entry.size = parse_pax_number("GNU.sparse.size", size);
-    if (stored_map)
-        extents_ = read_stored_map();
-    else
-        extents_ = pair_up(map.empty() ? records.sparse_map : split(map, ','));
+    extents_ = stored_map ? read_stored_map() : inline_extents(records);
     extent_ = 0;
     extent_done_ = 0;
     check_extents(entry);
@@ -114,6 +124,9 @@ void TarReader::read_old_sparse_map(Entry& entry, const TarHeader& header) {
     constexpr std::size_t block_pairs = 21;
     constexpr std::size_t block_more = 504;
     constexpr std::size_t pair_size = 24;
+    // star has the same type with another layout.
+    if (!header.is_gnu())
+        bad_map("of a format that has none");
     extents_.clear();
     const auto read_pairs = [&](const TarHeader& block, std::size_t at, std::size_t count) {
         for (std::size_t i = 0; i < count && block.sparse_field_set(at); ++i, at += pair_size) {
