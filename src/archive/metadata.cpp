@@ -21,6 +21,15 @@ std::string by_descriptor(int fd) {
     return cat("/proc/self/fd/", fd);
 }
 
+// 0, or what errno says.
+int set_xattr(int fd, const std::string& name, const std::string& value) {
+    if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0)
+        return 0;
+    if (errno != EBADF)
+        return errno;
+    return ::setxattr(by_descriptor(fd).c_str(), name.c_str(), value.data(), value.size(), 0) == 0 ? 0 : errno;
+}
+
 // What overlayfs and other trusted readers would believe (safety.md 1.6).
 bool is_forbidden(std::string_view name) {
     return name.starts_with("trusted.") || name.starts_with("user.overlay.");
@@ -56,9 +65,9 @@ void Metadata::set_xattrs(int fd, const Entry& entry) {
     for (const auto& [name, value] : entry.xattrs) {
         if (is_forbidden(name))
             continue;
-        if (::setxattr(by_descriptor(fd).c_str(), name.c_str(), value.data(), value.size(), 0) == 0)
+        const int code = set_xattr(fd, name, value);
+        if (code == 0)
             continue;
-        const int code = errno;
         const bool plain =
             entry.type == EntryType::file || entry.type == EntryType::directory || entry.type == EntryType::hard_link;
         if (code == ENOTSUP) {
