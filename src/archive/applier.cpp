@@ -64,6 +64,7 @@ private:
             return;
         }
         const std::string name = std::move(parts.back());
+        check_component(name);
         parts.pop_back();
         const Directory* directory = tree_.parent(join(parts, "/"));
         if (name.starts_with(whiteout_prefix)) {
@@ -84,6 +85,8 @@ private:
     void check_limits(const Entry& entry) {
         if (entry.name.find('\0') != std::string::npos || entry.link.find('\0') != std::string::npos)
             throw Error(ErrorKind::invalid_argument, "a name with a NUL");
+        if ((entry.type == EntryType::symlink || entry.type == EntryType::hard_link) && entry.link.empty())
+            throw Error(ErrorKind::invalid_argument, "a link to nothing");
         if (entry.name.size() > options_.limits.path || entry.link.size() > options_.limits.path)
             throw Error(ErrorKind::resource_exhausted, "a name of more than ", options_.limits.path, " bytes");
         unpacked_ += entry.size;
@@ -228,6 +231,7 @@ private:
         const std::string target_name(slash == std::string_view::npos ? link : link.substr(slash + 1));
         if (target_name.empty() || target_name == "." || target_name == "..")
             throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which is no file");
+        check_component(target_name);
         // find() may push `directory` out of the cache; its descriptor and path are needed on.
         const Directory here{.fd = open_at(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY),
                              .path = directory.path,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <deque>
 
 #include "base/error.hpp"
@@ -50,6 +51,12 @@ std::vector<std::string> clean_components(std::string_view path) {
             clean.pop_back();
     }
     return clean;
+}
+
+void check_component(std::string_view name) {
+    if (name.size() > NAME_MAX)
+        throw Error(ErrorKind::invalid_argument, "a name of ", name.size(), " bytes, at most ", NAME_MAX,
+                    " are possible: ", printable(name));
 }
 
 Root::Root(int fd, Resolver resolver) : fd_(fd), resolver_(resolver) {}
@@ -128,6 +135,7 @@ std::optional<Directory> Root::by_walking(const std::string& path, Observer* obs
                 steps.pop_back();
             continue;
         }
+        check_component(name);
         if (!steps.empty() && !steps.back().fd) {
             steps.push_back({.name = name, .fd = Fd()});
             continue;

@@ -75,6 +75,9 @@ private:
     std::unordered_map<std::string, std::list<std::pair<std::string, Directory>>::iterator> index_;
 };
 
+// A component of a path that can be a name: at most 255 bytes, else invalid_argument.
+void check_component(std::string_view name);
+
 // The components of a path after lexical cleaning: no "", ".", or ".." (which cannot leave the top).
 std::vector<std::string> clean_components(std::string_view path);
 

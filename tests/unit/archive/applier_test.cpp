@@ -477,6 +477,32 @@ TEST_SUITE("archive") {
         CHECK(Place().refuses(std::move(TarBuilder().file("f").file("f/g"))) == ErrorKind::failed_precondition);
     }
 
+    TEST_CASE("names that no file system can hold are refused with the entry's name") {
+        const std::string longest(255, 'n');
+        const std::string longer(256, 'n');
+        const auto refuses = [](const TarBuilder& tar, const std::string& name) {
+            for (const Whiteouts whiteouts : {Whiteouts::plain, Whiteouts::overlay}) {
+                CAPTURE(name);
+                try {
+                    Place().apply(tar, whiteouts);
+                    FAIL_CHECK("was accepted");
+                } catch (const Error& error) {
+                    CHECK(error.kind() == ErrorKind::invalid_argument);
+                    CHECK(error.message().find(name) != std::string::npos);
+                }
+            }
+        };
+        refuses(std::move(TarBuilder().symlink("", "link")), "link");
+        refuses(std::move(TarBuilder().link("", "link")), "link");
+        refuses(std::move(TarBuilder().file(longer)), longer);
+        refuses(std::move(TarBuilder().dir(longer + "/")), longer);
+        refuses(std::move(TarBuilder().file("d/" + longer + "/f")), longer);
+        refuses(std::move(TarBuilder().file("f").link(longer, "link")), "link");
+        refuses(std::move(TarBuilder().file("f").link(longer + "/f", "link")), "link");
+        refuses(std::move(TarBuilder().symlink(longer, "s").file("s/f")), "s/f");
+        Place().apply(std::move(TarBuilder().file(longest).file("d/" + longest + "/f").symlink(longer, "s")));
+    }
+
     TEST_CASE("limits name what was too much") {
         const auto limited = [](const Limits& limits, const TarBuilder& tar) {
             const Place place;
