@@ -31,7 +31,7 @@ public:
         : tar_(tar),
           options_(options),
           stop_(stop),
-          tree_(root, options.whiteouts, options.privileged),
+          tree_(root, options),
           metadata_(options.privileged, applied_),
           root_(root) {}
 
@@ -54,8 +54,7 @@ private:
     void apply(const Entry& entry) {
         check_limits(entry);
         std::vector<std::string> parts = clean_components(entry.name);
-        if (parts.size() > options_.limits.depth)
-            throw Error(ErrorKind::resource_exhausted, "deeper than ", options_.limits.depth, " directories");
+        check_depth(parts.size());
         if (parts.empty()) {
             if (entry.type == EntryType::directory) {
                 Metadata::clear_xattrs(root_);
@@ -75,11 +74,17 @@ private:
         }
         if (directory == nullptr)
             throw Error(ErrorKind::failed_precondition, "a part of its path is not a directory");
+        check_depth(directory->depth() + 1);
         if (is_left_out(entry))
             return;
         make(*directory, name, entry);
         if (!applied_.needs_lower)
             tree_.mark(*directory, name);
+    }
+
+    void check_depth(std::size_t depth) const {
+        if (depth > options_.limits.depth)
+            throw Error(ErrorKind::resource_exhausted, "deeper than ", options_.limits.depth, " directories");
     }
 
     void check_limits(const Entry& entry) {

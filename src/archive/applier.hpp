@@ -20,9 +20,13 @@ enum class Whiteouts {
 
 struct Limits {
     std::uint64_t bytes = std::uint64_t{1} << 40; // unpacked
-    std::uint64_t entries = 20'000'000;
-    std::size_t path = 4096;
-    std::size_t depth = 1024;
+    std::uint64_t entries = 10'000'000;
+    std::size_t path = 4095; // what the kernel takes
+    // Of where an entry ends up, links followed. Whoever removes, copies or measures a tree keeps up to two
+    // descriptors open for each level of it, of the 1024 that a process usually has.
+    std::size_t depth = 256;
+    // Spent on what must be remembered to the end of the layer, directories above all.
+    std::size_t memory = std::size_t{1} << 29;
 };
 
 struct ApplyOptions {

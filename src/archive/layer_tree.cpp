@@ -21,11 +21,31 @@ namespace {
 
 constexpr mode_t owner_all = 0700;
 
+// What a container adds to each value that it holds, about.
+constexpr std::size_t node_size = 6 * sizeof(void*);
+
 } // namespace
 
 // The seed keeps a layer from choosing names whose hashes meet.
-LayerTree::LayerTree(int root, Whiteouts whiteouts, bool privileged)
-    : root_(root), whiteouts_(whiteouts), privileged_(privileged), seed_(random_text(16)) {}
+LayerTree::LayerTree(int root, const ApplyOptions& options)
+    : root_(root, options.limits.depth),
+      whiteouts_(options.whiteouts),
+      privileged_(options.privileged),
+      memory_(options.limits.memory),
+      seed_(random_text(16)) {}
+
+void LayerTree::take_memory(std::size_t bytes) {
+    if (bytes > memory_)
+        throw Error(ErrorKind::resource_exhausted, "more directories and names than memory may be used for");
+    memory_ -= bytes;
+}
+
+LayerTree::Touched& LayerTree::touch(const std::string& path) {
+    const auto [touched, is_new] = touched_.try_emplace(path);
+    if (is_new)
+        take_memory(sizeof(*touched) + node_size + 2 * path.size()); // once more when it turns out to be implied
+    return touched->second;
+}
 
 bool LayerTree::is_marked(const std::string& path) const {
     return marked_.contains(std::hash<std::string>()(seed_ + path));
@@ -34,6 +54,7 @@ bool LayerTree::is_marked(const std::string& path) const {
 // With all directories above it: something of this layer lies in them.
 void LayerTree::mark_path(std::string path) {
     while (!path.empty() && marked_.insert(std::hash<std::string>()(seed_ + path)).second) {
+        take_memory(sizeof(std::size_t) + node_size);
         const std::size_t slash = path.rfind('/');
         path.resize(slash == std::string::npos ? 0 : slash);
     }
@@ -63,18 +84,18 @@ const Directory* LayerTree::parent(const std::string& path) {
 }
 
 void LayerTree::changing(const Directory& parent) {
-    const auto [touched, is_new] = touched_.try_emplace(parent.path);
-    if (!is_new)
+    if (touched_.contains(parent.path))
         return;
+    Touched& touched = touch(parent.path);
     struct stat st {};
     if (::fstat(parent.fd.get(), &st) != 0)
         throw_errno(errno, "stat ", printable(parent.path));
-    touched->second.times = {st.st_atim, st.st_mtim};
-    touched->second.mode = st.st_mode & 07777U;
+    touched.times = {st.st_atim, st.st_mtim};
+    touched.mode = st.st_mode & 07777U;
     if (!privileged_ && (st.st_mode & owner_all) != owner_all) {
         // Ours, but closed to us by an earlier layer: opened until the end.
-        touched->second.restore_mode = true;
-        if (::fchmod(parent.fd.get(), touched->second.mode | owner_all) != 0)
+        touched.restore_mode = true;
+        if (::fchmod(parent.fd.get(), touched.mode | owner_all) != 0)
             throw_errno(errno, "open directory ", printable(parent.path), " for writing");
     }
 }
@@ -82,7 +103,7 @@ void LayerTree::changing(const Directory& parent) {
 void LayerTree::made(const Directory& parent, const std::string& name, int fd, bool over_whiteout) {
     // Nobody gave it times: the epoch makes every unpacking alike. A directory that replaces a whiteout is new, so
     // lower layers have nothing to say about it.
-    touched_[parent.child(name)] = {.times = {}, .mode = 0755, .restore_mode = false, .has_entry = over_whiteout};
+    touch(parent.child(name)) = {.times = {}, .mode = 0755, .restore_mode = false, .has_entry = over_whiteout};
     mark(parent, name);
     if (over_whiteout)
         set_opaque(fd);
@@ -103,7 +124,7 @@ bool LayerTree::clear(const Directory& directory, const std::string& name) {
 }
 
 void LayerTree::add_directory(const std::string& path, const Times& times, mode_t mode) {
-    touched_[path] = {.times = times, .mode = mode, .restore_mode = !privileged_, .has_entry = true};
+    touch(path) = {.times = times, .mode = mode, .restore_mode = !privileged_, .has_entry = true};
 }
 
 void LayerTree::set_opaque(int fd) {
@@ -144,7 +165,7 @@ void LayerTree::whiteout(const Directory& directory, const std::string& name) {
 // A whiteout of, or above, a directory that this layer only passes through: the old one is gone, this one is new, as
 // if the whiteout had come first.
 void LayerTree::reset_implied(const Directory& directory) {
-    Touched& touched = touched_[directory.path];
+    Touched& touched = touch(directory.path);
     if (std::exchange(touched.has_entry, true))
         return;
     touched.times = {};

@@ -15,7 +15,7 @@ namespace lade::archive {
 
 class LayerTree final : private Root::Observer {
 public:
-    LayerTree(int root, Whiteouts whiteouts, bool privileged);
+    LayerTree(int root, const ApplyOptions& options);
 
     // The directory for an entry, made if missing, about to be changed. nullptr: something that is no directory is in
     // the way.
@@ -48,8 +48,10 @@ private:
         bool has_entry = false;
     };
 
+    Touched& touch(const std::string& path);
     void changing(const Directory& parent) override;
     void made(const Directory& parent, const std::string& name, int fd, bool over_whiteout) override;
+    void take_memory(std::size_t bytes);
     bool is_marked(const std::string& path) const;
     void mark_path(std::string path);
     void remove_unmarked(const Directory& directory);
@@ -59,6 +61,7 @@ private:
     Root root_;
     Whiteouts whiteouts_;
     bool privileged_;
+    std::size_t memory_; // that may still be used
     bool stale_ = false; // the cache of open directories may name what is gone
     std::string seed_;
     std::unordered_set<std::size_t> marked_;

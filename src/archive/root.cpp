@@ -59,7 +59,7 @@ void check_component(std::string_view name) {
                     " are possible: ", printable(name));
 }
 
-Root::Root(int fd, Resolver resolver) : fd_(fd), resolver_(resolver) {}
+Root::Root(int fd, std::size_t depth, Resolver resolver) : fd_(fd), depth_(depth), resolver_(resolver) {}
 
 Directory Root::top() const {
     return describe(open_at(fd_, ".", directory_flags), "");
@@ -107,7 +107,11 @@ std::optional<Directory> Root::by_kernel(const std::string& path) {
     // What ".." leads to depends on where links lead.
     if (path == ".." || path.starts_with("../") || path.find("/..") != std::string::npos)
         return std::nullopt;
-    const std::string clean = join(clean_components(path), "/");
+    const std::vector<std::string> parts = clean_components(path);
+    // The walker says which limit it is.
+    if (parts.size() > depth_)
+        return std::nullopt;
+    const std::string clean = join(parts, "/");
     if (clean.empty())
         return top();
     const long fd = ::syscall(SYS_openat2, fd_, clean.c_str(), &how, sizeof how);
@@ -120,6 +124,18 @@ std::optional<Directory> Root::by_kernel(const std::string& path) {
 }
 
 std::optional<Directory> Root::by_walking(const std::string& path, Observer* observer) {
+    const auto steps = walk(path);
+    return steps ? open_steps(*steps, observer) : std::nullopt;
+}
+
+void Root::go_down(std::vector<Step>& steps, Step step) const {
+    if (steps.size() == depth_)
+        throw Error(ErrorKind::resource_exhausted, "deeper than ", depth_, " directories");
+    steps.push_back(std::move(step));
+}
+
+// nullopt: something on the way is no directory.
+std::optional<std::vector<Root::Step>> Root::walk(const std::string& path) const {
     std::vector<Step> steps;
     std::deque<std::string> rest;
     for (std::string& part : split(path, '/'))
@@ -136,24 +152,22 @@ std::optional<Directory> Root::by_walking(const std::string& path, Observer* obs
             continue;
         }
         check_component(name);
-        if (!steps.empty() && !steps.back().fd) {
-            steps.push_back({.name = name, .fd = Fd()});
-            continue;
-        }
-        auto fd = find_at(steps.empty() ? fd_ : steps.back().fd.get(), name, O_PATH | O_NOFOLLOW);
+        const bool is_missing = !steps.empty() && !steps.back().fd;
+        auto fd =
+            is_missing ? std::nullopt : find_at(steps.empty() ? fd_ : steps.back().fd.get(), name, O_PATH | O_NOFOLLOW);
         if (!fd) {
-            steps.push_back({.name = name, .fd = Fd()});
+            go_down(steps, {.name = name, .fd = Fd()});
             continue;
         }
         struct stat st {};
         if (::fstat(fd->get(), &st) != 0)
             throw_errno(errno, "stat ", printable(name));
         if (S_ISDIR(st.st_mode)) {
-            steps.push_back({.name = name, .fd = std::move(*fd)});
+            go_down(steps, {.name = name, .fd = std::move(*fd)});
             continue;
         }
         if (S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0)) {
-            steps.push_back({.name = name, .fd = Fd(), .whiteout = true});
+            go_down(steps, {.name = name, .fd = Fd(), .whiteout = true});
             continue;
         }
         if (!S_ISLNK(st.st_mode))
@@ -166,8 +180,12 @@ std::optional<Directory> Root::by_walking(const std::string& path, Observer* obs
         const std::vector<std::string> parts = split(target, '/');
         rest.insert(rest.begin(), parts.begin(), parts.end());
     }
-    // O_PATH descriptors cannot be synced or listed: each directory that is used is opened once more by its
-    // one-component name.
+    return steps;
+}
+
+// O_PATH descriptors cannot be synced or listed: each directory that is used is opened once more by its
+// one-component name.
+std::optional<Directory> Root::open_steps(const std::vector<Step>& steps, Observer* observer) const {
     Directory directory = top();
     for (const Step& step : steps) {
         std::string below = directory.child(step.name);

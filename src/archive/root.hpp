@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <list>
 #include <optional>
@@ -24,6 +25,7 @@ struct Directory {
     std::string path; // without links, relative to the root; "" is the root itself
     bool set_gid = false;
 
+    std::size_t depth() const { return path.empty() ? 0 : 1 + static_cast<std::size_t>(std::ranges::count(path, '/')); }
     std::string child(std::string_view name) const {
         return path.empty() ? std::string(name) : path + "/" + std::string(name);
     }
@@ -36,8 +38,8 @@ enum class Resolver {
 
 class Root {
 public:
-    // `fd` stays the caller's.
-    explicit Root(int fd, Resolver resolver = Resolver::kernel);
+    // `fd` stays the caller's. Directories lie at most `depth` below it.
+    Root(int fd, std::size_t depth, Resolver resolver = Resolver::kernel);
 
     // Told before a missing directory is made in `parent`, and after; `over_whiteout` when it took the place of one.
     class Observer {
@@ -48,7 +50,8 @@ public:
     };
 
     // The directory that `path` (no leading slash needed) leads to; missing ones are made, 0755. nullptr when something
-    // on the way is no directory. Valid until the next call. invalid_argument: too many links.
+    // on the way is no directory. Valid until the next call. invalid_argument: too many links, or a name that is too
+    // long; resource_exhausted: too deep.
     const Directory* make(const std::string& path, Observer& observer) { return resolve(path, &observer); }
     // As make(), but nullptr also when one is missing.
     const Directory* find(const std::string& path) { return resolve(path, nullptr); }
@@ -66,10 +69,14 @@ private:
     const Directory* resolve(const std::string& path, Observer* observer);
     std::optional<Directory> by_kernel(const std::string& path);
     std::optional<Directory> by_walking(const std::string& path, Observer* observer);
+    std::optional<std::vector<Step>> walk(const std::string& path) const;
+    void go_down(std::vector<Step>& steps, Step step) const;
+    std::optional<Directory> open_steps(const std::vector<Step>& steps, Observer* observer) const;
     const Directory& keep(const std::string& path, Directory directory);
     Directory top() const;
 
     int fd_;
+    std::size_t depth_;
     Resolver resolver_;
     std::list<std::pair<std::string, Directory>> recent_; // the last one used in front
     std::unordered_map<std::string, std::list<std::pair<std::string, Directory>>::iterator> index_;

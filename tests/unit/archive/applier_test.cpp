@@ -102,6 +102,13 @@ bool root_user() {
     return false;
 }
 
+TarBuilder many_directories(int count) {
+    TarBuilder tar;
+    for (int i = 0; i < count; ++i)
+        tar.file(cat("directory-", i, "/f"));
+    return tar;
+}
+
 } // namespace
 
 TEST_SUITE("archive") {
@@ -503,6 +510,26 @@ TEST_SUITE("archive") {
         Place().apply(std::move(TarBuilder().file(longest).file("d/" + longest + "/f").symlink(longer, "s")));
     }
 
+    TEST_CASE("the depth of directories counts where they are, not what leads there") {
+        std::string steps = "d";
+        for (int i = 1; i < 200; ++i)
+            steps += "/d";
+        TarBuilder tar;
+        std::string here = steps;
+        tar.dir(here);
+        for (int i = 0; i < 10; ++i) {
+            const std::string link = cat("l", i);
+            tar.symlink(here, link);
+            here = cat(link, "/", steps);
+            tar.dir(here);
+        }
+        for (const Whiteouts whiteouts : {Whiteouts::plain, Whiteouts::overlay}) {
+            const Place place;
+            CHECK(place.refuses(tar, whiteouts) == ErrorKind::resource_exhausted);
+            CHECK(place.names().size() < 300);
+        }
+    }
+
     TEST_CASE("limits name what was too much") {
         const auto limited = [](const Limits& limits, const TarBuilder& tar) {
             const Place place;
@@ -521,6 +548,10 @@ TEST_SUITE("archive") {
               ErrorKind::resource_exhausted);
         CHECK(limited({.path = 5}, std::move(TarBuilder().file("abcdef"))) == ErrorKind::resource_exhausted);
         CHECK(limited({.depth = 3}, std::move(TarBuilder().file("a/b/c/d"))) == ErrorKind::resource_exhausted);
+        CHECK(limited({.depth = 3}, std::move(TarBuilder().file("a/b/c").symlink("a/b", "s").file("s/d/e"))) ==
+              ErrorKind::resource_exhausted);
+        CHECK(limited({.memory = 10'000}, std::move(many_directories(100))) == ErrorKind::resource_exhausted);
+        CHECK(limited({.memory = 10'000}, std::move(many_directories(10))) == ErrorKind::internal);
     }
 
     TEST_CASE("both resolvers find the same directories") {
@@ -538,7 +569,7 @@ TEST_SUITE("archive") {
                       bool /*over_whiteout*/) override {}
         } nobody;
         for (const Resolver resolver : {Resolver::kernel, Resolver::walker}) {
-            Root root(place.root.get(), resolver);
+            Root root(place.root.get(), 5, resolver);
             CHECK(root.find("a/b")->path == "a/b");
             CHECK(root.find("chain")->path == "a/b");
             CHECK(root.find("chain/..")->path == "a");
@@ -549,6 +580,9 @@ TEST_SUITE("archive") {
             CHECK(root.find("file/x") == nullptr);
             CHECK(root.make("file/x", nobody) == nullptr);
             CHECK(root.make("chain/new/deep", nobody)->path == "a/b/new/deep");
+            CHECK_THROWS_AS(root.make("chain/new/deep/er/est", nobody), Error);
+            CHECK_THROWS_AS(root.make("a/b/new/deep/er/est", nobody), Error);
+            CHECK(root.find("a/b/new/deep/er") == nullptr);
             remove_tree(place.root.get(), "a/b/new");
         }
     }
