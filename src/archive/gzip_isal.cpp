@@ -22,8 +22,11 @@ public:
                 done_ = true;
                 break;
             }
-            if (between_members_)
+            if (between_members_) {
                 start_member();
+                member_start_.expect();
+            }
+            member_start_.check(in);
             state_->next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(in.data()));
             state_->avail_in = static_cast<std::uint32_t>(in.size());
             state_->next_out = reinterpret_cast<std::uint8_t*>(into.data());
@@ -53,6 +56,7 @@ private:
     }
 
     Input input_;
+    MemberStart member_start_;
     std::unique_ptr<inflate_state> state_;
     bool between_members_ = false;
     bool done_ = false;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <zlib.h>
 
+#include <utility>
+
 #include "archive/gzip.hpp"
 #include "archive/input.hpp"
 #include "base/error.hpp"
@@ -29,7 +31,9 @@ public:
                 done_ = true;
                 break;
             }
-            between_members_ = false;
+            if (std::exchange(between_members_, false))
+                member_start_.expect();
+            member_start_.check(in);
             // zlib takes a pointer to mutable input and does not write to it.
             state_.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(in.data()));
             state_.avail_in = static_cast<uInt>(in.size());
@@ -54,6 +58,7 @@ public:
 
 private:
     Input input_;
+    MemberStart member_start_;
     z_stream state_{};
     bool between_members_ = false;
     bool done_ = false;

@@ -57,20 +57,47 @@ std::string numbers(int count) {
     return text;
 }
 
-// Both inflaters, side by side.
-std::vector<std::function<std::string(const std::string&)>> inflaters() {
-    std::vector<std::function<std::string(const std::string&)>> all;
+// As from a network at its slowest.
+class ByteByByte final : public Source {
+public:
+    explicit ByteByByte(std::string_view text) : source_(text) {}
+    std::size_t read(std::span<std::byte> into) override { return source_.read(into.first(1)); }
+
+private:
+    StringSource source_;
+};
+
+using Inflater = std::function<std::string(const std::string&)>;
+
+template <typename Compressed>
+void add_inflaters(std::vector<Inflater>& all) {
     all.emplace_back([](const std::string& compressed) {
-        StringSource source(compressed);
+        Compressed source(compressed);
         return drain(*gunzip_zlib(source));
     });
 #ifdef LADE_HAVE_ISAL
     all.emplace_back([](const std::string& compressed) {
-        StringSource source(compressed);
+        Compressed source(compressed);
         return drain(*gunzip_isal(source));
     });
 #endif
+}
+
+// Both inflaters, side by side.
+std::vector<Inflater> inflaters() {
+    std::vector<Inflater> all;
+    add_inflaters<StringSource>(all);
+    add_inflaters<ByteByByte>(all);
     return all;
+}
+
+std::string complaint(const std::function<void()>& work) {
+    try {
+        work();
+    } catch (const Error& error) {
+        return error.message();
+    }
+    return "";
 }
 
 bool data_loss(const std::function<void()>& work) {
@@ -112,6 +139,21 @@ TEST_SUITE("archive") {
             wrong = good;
             wrong[wrong.size() - 1] = static_cast<char>(wrong[wrong.size() - 1] ^ 1);
             CHECK(data_loss([&] { inflate(wrong); }));
+        }
+    }
+
+    TEST_CASE("what follows the last member is called what it is") {
+        const std::string good = gzip("text");
+        for (const auto& inflate : inflaters()) {
+            for (const std::string& rest :
+                 {std::string("g"), std::string("garbage"), std::string(100'000, 'g'), std::string(1, '\0'),
+                  std::string(512, '\0'), std::string("\x1f?"), std::string("\x1f\x8b?"), good.substr(1)}) {
+                CAPTURE(rest.size());
+                CHECK(complaint([&] { inflate(good + rest); }) == "gzip: garbage after the last member");
+                CHECK(complaint([&] { inflate(gzip("") + good + rest); }) == "gzip: garbage after the last member");
+            }
+            for (const std::size_t size : {std::size_t{1}, std::size_t{2}, std::size_t{3}, good.size() - 1})
+                CHECK(complaint([&] { inflate(good + good.substr(0, size)); }) == "gzip: cut short");
         }
     }
 
