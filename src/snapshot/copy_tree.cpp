@@ -90,11 +90,10 @@ public:
         const std::string target = proc_path(to);
         if (::fchownat(to, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) != 0)
             throw_errno(errno, "set owner");
-        if (!S_ISLNK(st.st_mode)) {
-            copy_xattrs(proc_path(from), target);
-            if (::chmod(target.c_str(), st.st_mode & 07777U) != 0)
-                throw_errno(errno, "set mode");
-        }
+        copy_xattrs(proc_path(from), target);
+        // Links have no mode of their own.
+        if (!S_ISLNK(st.st_mode) && ::chmod(target.c_str(), st.st_mode & 07777U) != 0)
+            throw_errno(errno, "set mode");
     }
 
 private:

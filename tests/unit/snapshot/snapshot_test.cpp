@@ -2,10 +2,14 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "snapshot/snapshotter.hpp"
 #include "unit/temporary.hpp"
 
@@ -16,6 +20,23 @@ namespace {
 
 void write(int directory, const std::string& name, const std::string& text) {
     write_all(open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC, 0644).get(), as_bytes(text), name);
+}
+
+std::string proc_path(int directory, const std::string& name) {
+    return cat("/proc/self/fd/", directory, '/', name);
+}
+
+void set_attribute(int directory, const std::string& name, const char* attribute, const std::string& value) {
+    REQUIRE(::lsetxattr(proc_path(directory, name).c_str(), attribute, value.data(), value.size(), 0) == 0);
+}
+
+std::optional<std::string> attribute(int directory, const std::string& name, const std::string& attribute) {
+    std::string value(1000, '\0');
+    const ssize_t size = ::lgetxattr(proc_path(directory, name).c_str(), attribute.c_str(), value.data(), value.size());
+    if (size < 0)
+        return std::nullopt;
+    value.resize(static_cast<std::size_t>(size));
+    return value;
 }
 
 } // namespace
@@ -91,6 +112,9 @@ TEST_SUITE("snapshot") {
         REQUIRE(::mkfifoat(from.get(), "d/pipe", 0600) == 0);
         REQUIRE(::fchownat(from.get(), "f", 3, 4, 0) == 0);
         REQUIRE(::fchmodat(from.get(), "f", 04755, 0) == 0);
+        set_attribute(from.get(), "f", "user.note", "of a file");
+        set_attribute(from.get(), "soft", "trusted.note", "of a link");
+        set_attribute(from.get(), "d/pipe", "trusted.note", "of a pipe");
         native->create({.id = 2, .parents = {1}});
         const Fd to = native->tree(2);
         CHECK(list_directory(to.get(), ".") == std::vector<std::string>{"d", "f", "hard", "soft"});
@@ -101,6 +125,9 @@ TEST_SUITE("snapshot") {
         CHECK(f.st_ino == hard.st_ino);
         CHECK((f.st_mode & 07777U) == 04755);
         CHECK(f.st_uid == 3);
+        CHECK(attribute(to.get(), "f", "user.note") == "of a file");
+        CHECK(attribute(to.get(), "soft", "trusted.note") == "of a link");
+        CHECK(attribute(to.get(), "d/pipe", "trusted.note") == "of a pipe");
         write(to.get(), "f", "changed");
         CHECK(find_text(from.get(), "f", 100) == "text");
     }
