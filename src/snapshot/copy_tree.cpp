@@ -32,6 +32,9 @@ std::string proc_path(int fd) {
     return cat("/proc/self/fd/", fd);
 }
 
+// What they say holds for the directory that has them and for no copy of it.
+constexpr std::string_view overlay_marks = "trusted.overlay.";
+
 void copy_xattrs(const std::string& from, const std::string& to) {
     std::vector<char> names(64 * kib);
     const ssize_t size = ::listxattr(from.c_str(), names.data(), names.size());
@@ -41,6 +44,8 @@ void copy_xattrs(const std::string& from, const std::string& to) {
     for (ssize_t at = 0; at < size;) {
         const std::string name(names.data() + at);
         at += static_cast<ssize_t>(name.size()) + 1;
+        if (name.starts_with(overlay_marks))
+            continue;
         const ssize_t length = ::getxattr(from.c_str(), name.c_str(), value.data(), value.size());
         if (length < 0)
             continue;
@@ -76,6 +81,24 @@ void set_times(int directory, const std::string& name, const struct stat& st) {
         throw_errno(errno, "set times");
 }
 
+struct stat stat_of(int fd) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0)
+        throw_errno(errno, "stat");
+    return st;
+}
+
+// All but the times. In this order: a change of owner clears set-id bits and capabilities. Links have no mode of their
+// own.
+void copy_metadata(int from, int to, const struct stat& st) {
+    const std::string target = proc_path(to);
+    if (::fchownat(to, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) != 0)
+        throw_errno(errno, "set owner");
+    copy_xattrs(proc_path(from), target);
+    if (!S_ISLNK(st.st_mode) && ::chmod(target.c_str(), st.st_mode & 07777U) != 0)
+        throw_errno(errno, "set mode");
+}
+
 class TreeCopier {
 public:
     explicit TreeCopier(int root) : root_(root) {}
@@ -84,16 +107,6 @@ public:
     void copy_contents(int from, int to, const std::string& path) {
         for (const std::string& name : list_directory(from, "."))
             doing([&] { return printable(name); }, [&] { copy_entry(from, to, path, name); });
-    }
-
-    static void copy_metadata(int from, int to, const struct stat& st) {
-        const std::string target = proc_path(to);
-        if (::fchownat(to, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) != 0)
-            throw_errno(errno, "set owner");
-        copy_xattrs(proc_path(from), target);
-        // Links have no mode of their own.
-        if (!S_ISLNK(st.st_mode) && ::chmod(target.c_str(), st.st_mode & 07777U) != 0)
-            throw_errno(errno, "set mode");
     }
 
 private:
@@ -153,11 +166,15 @@ private:
 } // namespace
 
 void copy_tree(int from, int to) {
-    struct stat st {};
-    if (::fstat(from, &st) != 0)
-        throw_errno(errno, "stat");
+    const struct stat st = stat_of(from);
     TreeCopier(to).copy_contents(from, to, "");
-    TreeCopier::copy_metadata(from, to, st);
+    copy_metadata(from, to, st);
+    set_times(to, ".", st);
+}
+
+void copy_metadata(int from, int to) {
+    const struct stat st = stat_of(from);
+    copy_metadata(from, to, st);
     set_times(to, ".", st);
 }
 

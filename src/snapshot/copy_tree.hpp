@@ -8,4 +8,7 @@ namespace lade::snapshot {
 // with the original where the file system can (reflink). Needs privilege to keep owners.
 void copy_tree(int from, int to);
 
+// The metadata of one directory alone: owner, mode, times and xattrs. Marks of overlayfs's own are never copied.
+void copy_metadata(int from, int to);
+
 } // namespace lade::snapshot

@@ -12,6 +12,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
+#include "snapshot/copy_tree.hpp"
 
 namespace lade::snapshot {
 
@@ -33,12 +34,8 @@ void Overlay::create(const Stack& stack) {
     if (stack.parents.empty())
         return;
     // A new top looks like what it covers until something changes its root.
-    const Fd below = tree(stack.parents.front());
-    const Fd above = tree(stack.id);
-    struct stat st {};
-    if (::fstat(below.get(), &st) != 0 || ::fchown(above.get(), st.st_uid, st.st_gid) != 0 ||
-        ::fchmod(above.get(), st.st_mode & 07777U) != 0)
-        throw_errno(errno, "snapshot ", stack.id, ": take over the root of its parent");
+    doing([&] { return cat("snapshot ", stack.id, ": take over the root of its parent"); },
+          [&] { copy_metadata(tree(stack.parents.front()).get(), tree(stack.id).get()); });
 }
 
 Fd Overlay::tree(Id id) const {

@@ -348,6 +348,30 @@ class PullByRules(Case):
         with tree.stacked(self.lade.chain(pulled["chain_ids"][0])) as root:
             self.assertEqual(tree.differences(tree.describe(root), flat), [])
 
+    def test_a_layer_that_needs_those_below_leaves_the_root_as_they_have_it(self):
+        need_root()
+        base = Layer()
+        base.dir("./", mode=0o1751, uid=3, gid=4, mtime=1_500_000_000.25, pax={"SCHILY.xattr.user.note": "of the root"})
+        base.dir("d/").file("d/target", "data").file("gone").dir("replaced/").file("replaced/old")
+        link = Layer().link("hard", "d/target").whiteout("gone").dir("replaced/").opaque("replaced").file("d/new")
+        image = Image([base, link])
+        ref = self.registry.add(image)
+        top = self.lade.json("images", "pull", ref)["chain_ids"][0]
+        trees = {}
+        with tree.stacked(self.lade.chain(top)) as root:
+            trees["overlayfs"] = tree.describe(root)
+        self.lade.ok("images", "unpack", "--snapshotter", "native", ref)
+        trees["native"] = tree.describe(self.lade.chain(top, "native")[0])
+        self.lade.ok("images", "unpack", ref, "--to", self.scratch / "flat")
+        trees["--to"] = tree.describe(self.scratch / "flat")
+        need_tools("umoci")
+        layout = image.write_layout(self.scratch / "layout")
+        want = tree.describe(images.umoci_unpack(layout, "t", self.scratch / "bundle"))
+        self.assertEqual(want[b"."]["xattrs"], {"user.note": b"of the root"})
+        self.assertEqual(want[b"."]["mtime"], 1_500_000_000_250_000_000)
+        for form, found in trees.items():
+            self.assertEqual(tree.differences(found, want), [], form)
+
     def test_whiteouts_concern_lower_layers_whatever_the_order(self):
         need_root()
         base = Layer()

@@ -5,6 +5,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <optional>
 
 #include "base/error.hpp"
@@ -96,6 +97,32 @@ TEST_SUITE("snapshot") {
             write(root, "written", "4");
         });
         CHECK(list_directory(overlay->tree(4).get(), ".") == std::vector<std::string>{"written"});
+    }
+
+    TEST_CASE("a new top has the root of the layer below, but not its opacity") {
+        if (::geteuid() != 0)
+            return;
+        const test::TemporaryDirectory dir;
+        const auto overlay = open_snapshotter("overlayfs", dir.path());
+        overlay->create({.id = 1, .parents = {}});
+        const Fd below = overlay->tree(1);
+        set_attribute(below.get(), ".", "user.note", "text");
+        set_attribute(below.get(), ".", "trusted.overlay.opaque", "y");
+        REQUIRE(::fchown(below.get(), 3, 4) == 0);
+        REQUIRE(::fchmod(below.get(), 01750) == 0);
+        const std::array<timespec, 2> times{timespec{.tv_sec = 7, .tv_nsec = 8}, timespec{.tv_sec = 5, .tv_nsec = 6}};
+        REQUIRE(::futimens(below.get(), times.data()) == 0);
+        overlay->create({.id = 2, .parents = {1}});
+        const Fd above = overlay->tree(2);
+        struct stat st {};
+        REQUIRE(::fstat(above.get(), &st) == 0);
+        CHECK(st.st_uid == 3);
+        CHECK(st.st_gid == 4);
+        CHECK((st.st_mode & 07777U) == 01750);
+        CHECK(st.st_mtim.tv_sec == 5);
+        CHECK(st.st_mtim.tv_nsec == 6);
+        CHECK(attribute(above.get(), ".", "user.note") == "text");
+        CHECK(attribute(above.get(), ".", "trusted.overlay.opaque") == std::nullopt);
     }
 
     TEST_CASE("a native copy is faithful and independent") {
