@@ -6,7 +6,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -25,6 +27,33 @@ std::string tree_of(Id id) {
 bool opaque(int directory) {
     char value = 0;
     return ::fgetxattr(directory, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
+// What the kernel notes about where a copy came from. It is true for this file system on this machine alone, so that
+// layers would differ by how they were made, and a store that was moved would name other files. Opaque directories are
+// another thing: those marks say what the layer is.
+constexpr std::array<std::string_view, 4> origin_marks{"trusted.overlay.origin", "trusted.overlay.impure",
+                                                       "trusted.overlay.nlink", "trusted.overlay.uuid"};
+
+// A directory's descriptor and a name in it, for the calls that have no *at form; a link is not followed.
+void forget_origin(int directory, const std::string& name) {
+    const std::string path = cat("/proc/self/fd/", directory, '/', name);
+    for (const std::string_view mark : origin_marks)
+        if (::lremovexattr(path.c_str(), std::string(mark).c_str()) != 0 && errno != ENODATA && errno != ENOTSUP)
+            throw_errno(errno, "remove ", mark, " from ", printable(name));
+}
+
+void forget_origins(int directory) {
+    forget_origin(directory, ".");
+    for (const std::string& name : list_directory(directory, ".")) {
+        struct stat st {};
+        if (::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+            throw_errno(errno, "stat ", printable(name));
+        if (S_ISDIR(st.st_mode))
+            forget_origins(open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).get());
+        else
+            forget_origin(directory, name);
+    }
 }
 
 } // namespace
@@ -97,6 +126,9 @@ void Overlay::with_mounted(const Stack& stack, const std::function<void(int root
     make_directory(directories_.fd(), layers.point, 0700);
     with_overlay(directories_.fd(), layers, work);
     remove_tree(directories_.fd(), layers.point);
+    forget_origins(tree(stack.id).get());
+    for (const std::string& name : list_directory(directories_.fd(), layers.work))
+        remove_tree(directories_.fd(), cat(layers.work, '/', name));
 }
 
 std::optional<std::string> overlay_unusable() {

@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 import time
 import unittest
+from pathlib import Path
 
 from support import images, tree
 from support.broken import BrokenRegistry
@@ -360,6 +361,12 @@ class PullByRules(Case):
         trees = {}
         with tree.stacked(self.lade.chain(top)) as root:
             trees["overlayfs"] = tree.describe(root)
+        upper = Path(self.lade.chain(top)[0])
+        for path in (upper, *upper.rglob("*")):
+            kept = {name for name in os.listxattr(path, follow_symlinks=False) if name.startswith("trusted.overlay.")}
+            self.assertLessEqual(kept, {"trusted.overlay.opaque"}, path)
+        self.assertEqual(sorted(os.listdir(upper.parent)), ["fs", "work"])
+        self.assertEqual(os.listdir(upper.parent / "work"), [])
         self.lade.ok("images", "unpack", "--snapshotter", "native", ref)
         trees["native"] = tree.describe(self.lade.chain(top, "native")[0])
         self.lade.ok("images", "unpack", ref, "--to", self.scratch / "flat")

@@ -125,6 +125,42 @@ TEST_SUITE("snapshot") {
         CHECK(attribute(above.get(), ".", "trusted.overlay.opaque") == std::nullopt);
     }
 
+    TEST_CASE("a private mount leaves nothing of the kernel's behind") {
+        if (::geteuid() != 0)
+            return;
+        const test::TemporaryDirectory dir;
+        const auto overlay = open_snapshotter("overlayfs", dir.path());
+        overlay->create({.id = 1, .parents = {}});
+        const Fd below = overlay->tree(1);
+        make_directory(below.get(), "d", 0755);
+        make_directory(below.get(), "replaced", 0755);
+        write(below.get(), "d/f", "text");
+        write(below.get(), "d/gone", "text");
+        REQUIRE(::symlinkat("f", below.get(), "d/link") == 0);
+        overlay->create({.id = 2, .parents = {1}});
+        overlay->with_mounted({.id = 2, .parents = {1}}, [](int root) {
+            REQUIRE(::linkat(root, "d/f", root, "d/hard", 0) == 0);
+            REQUIRE(::linkat(root, "d/link", root, "d/same-link", 0) == 0);
+            remove_tree(root, "d/gone");
+            remove_tree(root, "replaced");
+            make_directory(root, "replaced", 0755);
+        });
+        const Fd above = overlay->tree(2);
+        for (const std::string name : {".", "d", "d/f", "d/hard", "d/link", "d/same-link"})
+            for (const std::string attribute_name : {"origin", "impure", "uuid"}) {
+                CAPTURE(name);
+                CAPTURE(attribute_name);
+                CHECK(attribute(above.get(), name, "trusted.overlay." + attribute_name) == std::nullopt);
+            }
+        CHECK(attribute(above.get(), "replaced", "trusted.overlay.opaque") == "y");
+        CHECK(list_directory(above.get(), "d") == std::vector<std::string>{"f", "gone", "hard", "link", "same-link"});
+        CHECK(list_directory(above.get(), "..") == std::vector<std::string>{"fs", "work"});
+        CHECK(list_directory(above.get(), "../work").empty());
+        overlay->with_mounted({.id = 2, .parents = {1}}, [](int root) {
+            CHECK(list_directory(root, "d") == std::vector<std::string>{"f", "hard", "link", "same-link"});
+        });
+    }
+
     TEST_CASE("a native copy is faithful and independent") {
         if (::geteuid() != 0)
             return;
