@@ -27,19 +27,20 @@ constexpr std::string_view reserved_prefix = ".wh..wh.";
 
 class Applier {
 public:
-    Applier(Source& tar, int root, const ApplyOptions& options, const std::stop_token& stop)
+    Applier(Source& tar, int root, const ApplyOptions& options, Budget& budget, const std::stop_token& stop)
         : tar_(tar),
           options_(options),
+          budget_(budget),
           stop_(stop),
-          tree_(root, options),
+          tree_(root, options, budget.limits()),
           metadata_(options.privileged, applied_),
           root_(root) {}
 
     Applied run() {
         while (const auto entry = tar_.next()) {
             check_stop(stop_);
-            if (++applied_.entries > options_.limits.entries)
-                throw Error(ErrorKind::resource_exhausted, "more than ", options_.limits.entries, " entries");
+            budget_.take_entry();
+            ++applied_.entries;
             if (applied_.needs_lower)
                 continue; // the rest is only hashed
             doing([&] { return cat("entry ", printable(entry->name)); }, [&] { apply(*entry); });
@@ -83,8 +84,8 @@ private:
     }
 
     void check_depth(std::size_t depth) const {
-        if (depth > options_.limits.depth)
-            throw Error(ErrorKind::resource_exhausted, "deeper than ", options_.limits.depth, " directories");
+        if (depth > budget_.limits().depth)
+            throw Error(ErrorKind::resource_exhausted, "deeper than ", budget_.limits().depth, " directories");
     }
 
     void check_limits(const Entry& entry) {
@@ -92,11 +93,10 @@ private:
             throw Error(ErrorKind::invalid_argument, "a name with a NUL");
         if ((entry.type == EntryType::symlink || entry.type == EntryType::hard_link) && entry.link.empty())
             throw Error(ErrorKind::invalid_argument, "a link to nothing");
-        if (entry.name.size() > options_.limits.path || entry.link.size() > options_.limits.path)
-            throw Error(ErrorKind::resource_exhausted, "a name of more than ", options_.limits.path, " bytes");
-        unpacked_ += entry.size;
-        if (entry.size > options_.limits.bytes || unpacked_ > options_.limits.bytes)
-            throw Error(ErrorKind::resource_exhausted, "more than ", options_.limits.bytes, " bytes unpacked");
+        const std::size_t longest = budget_.limits().name;
+        if (entry.name.size() > longest || entry.link.size() > longest)
+            throw Error(ErrorKind::resource_exhausted, "a name of more than ", longest, " bytes");
+        budget_.take_bytes(entry.size);
     }
 
     void apply_whiteout(const Directory& directory, const std::string& name) {
@@ -279,18 +279,18 @@ private:
 
     TarReader tar_;
     const ApplyOptions& options_;
+    Budget& budget_;
     const std::stop_token& stop_;
     Applied applied_;
     LayerTree tree_;
     Metadata metadata_;
     int root_;
-    std::uint64_t unpacked_ = 0;
 };
 
 } // namespace
 
-Applied apply(Source& tar, int root, const ApplyOptions& options, const std::stop_token& stop) {
-    return Applier(tar, root, options, stop).run();
+Applied apply(Source& tar, int root, const ApplyOptions& options, Budget& budget, const std::stop_token& stop) {
+    return Applier(tar, root, options, budget, stop).run();
 }
 
 } // namespace lade::archive

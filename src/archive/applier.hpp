@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "archive/budget.hpp"
 #include "base/stream.hpp"
 
 namespace lade::archive {
@@ -18,22 +19,10 @@ enum class Whiteouts {
     overlay, // a whiteout becomes a 0:0 device or an opaque xattr in a tree of this layer alone
 };
 
-struct Limits {
-    std::uint64_t bytes = std::uint64_t{1} << 40; // unpacked
-    std::uint64_t entries = 10'000'000;
-    std::size_t path = 4095; // what the kernel takes
-    // Of where an entry ends up, links followed. Whoever removes, copies or measures a tree keeps up to two
-    // descriptors open for each level of it, of the 1024 that a process usually has.
-    std::size_t depth = 256;
-    // Spent on what must be remembered to the end of the layer, directories above all.
-    std::size_t memory = std::size_t{1} << 29;
-};
-
 struct ApplyOptions {
     Whiteouts whiteouts = Whiteouts::plain;
     // Without privilege devices are skipped and owners stay the caller's; `Applied` counts both.
     bool privileged = true;
-    Limits limits = {};
 };
 
 struct Applied {
@@ -53,7 +42,8 @@ struct Applied {
 // Reads `tar` to its very end (trailing bytes belong to the diff ID). `root` is a directory descriptor.
 // The process's umask must be 0. invalid_argument or data_loss name the entry; what was made so far stays and is the
 // caller's to throw away. A layer entry for the root itself sets the root's owner, mode and times.
-Applied apply(Source& tar, int root, const ApplyOptions& options, const std::stop_token& stop);
+// resource_exhausted: the image's budget is used up.
+Applied apply(Source& tar, int root, const ApplyOptions& options, Budget& budget, const std::stop_token& stop);
 
 // Second half of an overlay apply, once the lower layers are complete: gives every implied directory of
 // `upper` the owner, mode, times and xattrs it has in the nearest of `lowers` (directory descriptors of

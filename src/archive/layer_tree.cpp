@@ -27,11 +27,11 @@ constexpr std::size_t node_size = 6 * sizeof(void*);
 } // namespace
 
 // The seed keeps a layer from choosing names whose hashes meet.
-LayerTree::LayerTree(int root, const ApplyOptions& options)
-    : root_(root, options.limits.depth),
+LayerTree::LayerTree(int root, const ApplyOptions& options, const Limits& limits)
+    : root_(root, limits.depth),
       whiteouts_(options.whiteouts),
       privileged_(options.privileged),
-      memory_(options.limits.memory),
+      memory_(limits.memory),
       seed_(random_text(16)) {}
 
 void LayerTree::take_memory(std::size_t bytes) {

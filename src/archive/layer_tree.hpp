@@ -15,7 +15,7 @@ namespace lade::archive {
 
 class LayerTree final : private Root::Observer {
 public:
-    LayerTree(int root, const ApplyOptions& options);
+    LayerTree(int root, const ApplyOptions& options, const Limits& limits);
 
     // The directory for an entry, made if missing, about to be changed. nullptr: something that is no directory is in
     // the way.

@@ -24,55 +24,55 @@ oci::Descriptor resolve(registry::Repository& repository, const oci::Reference& 
 }
 
 // Downloads run in the group's tasks while this thread unpacks image after image behind them. When either side fails
-// the group stops both, and the error that came first is the one that is thrown.
-std::vector<oci::ChainId> fetch_and_unpack(store::Store& store, const Origin& origin,
-                                           const std::vector<PlatformImage>& images, const PullOptions& options,
-                                           store::LeaseHold& lease, const std::stop_token& stop) {
-    std::vector<oci::ChainId> chain_ids;
+// the group stops both, and the error that came first is the one that is thrown. Without a destination the content is
+// all that is wanted.
+std::vector<oci::ChainId> fetch_and_unpack(const Origin& origin, const std::optional<Destination>& destination,
+                                           const std::vector<PlatformImage>& images, std::size_t at_once,
+                                           const std::stop_token& stop) {
     // What cannot be unpacked is refused before its layers are fetched.
-    if (options.snapshotter)
+    if (destination)
         for (const PlatformImage& image : images)
             static_cast<void>(layers_of(image));
-    TaskGroup tasks(stop);
-    LayerDownloads downloads(origin, options.downloads, tasks);
-    const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token& unpack_stop) {
-        return downloads.open(layer, unpack_stop);
-    };
     std::vector<oci::Descriptor> wanted;
     std::vector<oci::Descriptor> unpacked;
     for (const PlatformImage& image : images) {
         const std::vector<oci::Descriptor>& layers = image.manifest.layers;
-        const std::size_t present =
-            options.snapshotter ? hold_unpacked(store, options.name_space, image, *options.snapshotter, lease) : 0;
+        const std::size_t present = destination ? hold_unpacked(*destination, image) : 0;
         const auto first_missing = layers.begin() + static_cast<std::ptrdiff_t>(present);
         unpacked.insert(unpacked.end(), layers.begin(), first_missing);
         wanted.insert(wanted.end(), first_missing, layers.end());
     }
+
+    std::vector<oci::ChainId> chain_ids;
+    TaskGroup tasks(stop);
+    LayerDownloads downloads(origin, at_once, tasks);
+    const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token& unpack_stop) {
+        return downloads.open(layer, unpack_stop);
+    };
     downloads.start(std::move(wanted));
     downloads.keep(unpacked);
-    if (options.snapshotter)
+    if (destination)
         tasks.start([&](const std::stop_token& task_stop) {
             for (const PlatformImage& image : images)
-                chain_ids.push_back(unpack_image(store, options.name_space, image, *options.snapshotter, lease, open,
-                                                 origin.progress, task_stop));
+                chain_ids.push_back(unpack_image(*destination, image, open, task_stop));
         });
     tasks.wait();
     for (std::size_t i = 0; i < chain_ids.size(); ++i)
-        label_unpacked(store, options.name_space, images[i], *options.snapshotter, chain_ids[i]);
+        label_unpacked(*destination, images[i], chain_ids[i]);
     return chain_ids;
 }
 
 // A layer that was in the store already may turn out to be damaged; it is fetched anew, once.
-std::vector<oci::ChainId> fetch_and_unpack_whole(store::Store& store, const Origin& origin,
-                                                 const std::vector<PlatformImage>& images, const PullOptions& options,
-                                                 store::LeaseHold& lease, const std::stop_token& stop) {
+std::vector<oci::ChainId> fetch_and_unpack_whole(const Origin& origin, const std::optional<Destination>& destination,
+                                                 const std::vector<PlatformImage>& images, std::size_t at_once,
+                                                 const std::stop_token& stop) {
     try {
-        return fetch_and_unpack(store, origin, images, options, lease, stop);
+        return fetch_and_unpack(origin, destination, images, at_once, stop);
     } catch (const Error& error) {
         if (error.kind() != ErrorKind::data_loss || !make_way_for_layers(origin, images, stop))
             throw;
     }
-    return fetch_and_unpack(store, origin, images, options, lease, stop);
+    return fetch_and_unpack(origin, destination, images, at_once, stop);
 }
 
 } // namespace
@@ -95,6 +95,14 @@ Pulled pull(store::Store& store, const oci::Reference& reference, const PullOpti
                                              .blobs = blobs,
                                              .lease = lease,
                                              .progress = progress};
+                         std::optional<Destination> destination;
+                         if (options.snapshotter)
+                             destination.emplace(Destination{.store = store,
+                                                             .name_space = options.name_space,
+                                                             .snapshotter = *options.snapshotter,
+                                                             .lease = lease,
+                                                             .limits = options.limits,
+                                                             .progress = progress});
 
                          // From the tag to one digest.
                          pulled.target = resolve(repository, reference, progress, stop);
@@ -104,7 +112,8 @@ Pulled pull(store::Store& store, const oci::Reference& reference, const PullOpti
                                  return fetch_document(origin, descriptor, stop);
                              });
                          // Layers: downloaded and unpacked at the same time, each byte read once.
-                         pulled.chain_ids = fetch_and_unpack_whole(store, origin, images, options, lease, stop);
+                         pulled.chain_ids =
+                             fetch_and_unpack_whole(origin, destination, images, options.downloads, stop);
                          // All of it is true now; last of all the name that makes it visible.
                          store::Images(store, options.name_space)
                              .put({.name = pulled.name, .target = pulled.target, .labels = options.labels});

@@ -15,6 +15,7 @@
 #include "store/store.hpp"
 #include "transfer/image.hpp"
 #include "transfer/progress.hpp"
+#include "transfer/unpack.hpp"
 
 namespace lade::transfer {
 
@@ -25,6 +26,7 @@ struct PullOptions {
     oci::Labels labels;                     // of the image
     std::size_t downloads = 4;              // at the same time
     registry::Options registry;
+    archive::Limits limits; // of each image that is unpacked
 };
 
 struct Pulled {

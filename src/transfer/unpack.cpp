@@ -43,9 +43,30 @@ private:
     Item& item_;
 };
 
+// An archive bomb ends here, however few of its bytes are files.
+class RatioSource final : public Source {
+public:
+    RatioSource(Source& inner, std::uint64_t compressed, std::uint64_t ratio)
+        : inner_(inner), ratio_(ratio), left_(std::max(archive::ratio_free, compressed * ratio)) {}
+    std::size_t read(std::span<std::byte> into) override {
+        const std::size_t n = inner_.read(into);
+        if (n > left_)
+            throw Error(ErrorKind::resource_exhausted, "more than ", ratio_, " times its compressed size");
+        left_ -= n;
+        return n;
+    }
+
+private:
+    Source& inner_;
+    std::uint64_t ratio_;
+    std::uint64_t left_;
+};
+
+// The unpacking of one image.
 struct Work {
     const OpenLayer& open;
     Progress& progress;
+    archive::Budget& budget;
 };
 
 // One pass: compressed bytes -> decoder -> diff ID -> tar -> files. Verified on return.
@@ -58,8 +79,9 @@ archive::Applied apply_layer(const Work& work, const Layer& layer, Item& item, i
                      item.set(Stage::extracting);
                      CountingSource counted(*compressed, item);
                      const std::unique_ptr<Source> plain = archive::decompress(counted, layer.descriptor.media_type);
-                     oci::HashingSource hashed(*plain, layer.diff_id.digest.algorithm());
-                     archive::Applied applied = archive::apply(hashed, root, options, stop);
+                     RatioSource bounded(*plain, layer.descriptor.size, work.budget.limits().ratio);
+                     oci::HashingSource hashed(bounded, layer.diff_id.digest.algorithm());
+                     archive::Applied applied = archive::apply(hashed, root, options, work.budget, stop);
                      if (const oci::Digest found = hashed.digest(); found != layer.diff_id.digest)
                          throw Error(ErrorKind::data_loss, "wrong diff ID: the config says ", layer.diff_id.digest,
                                      ", the layer has ", found);
@@ -170,22 +192,22 @@ std::vector<oci::ChainId> chain_of(const PlatformImage& image) {
 
 } // namespace
 
-std::size_t hold_unpacked(store::Store& store, const std::string& name_space, const PlatformImage& image,
-                          const std::string& snapshotter, store::LeaseHold& lease) {
-    return store::Snapshots(store, name_space, snapshotter).hold(oci::chain_ids(image.config.diff_ids), lease);
+std::size_t hold_unpacked(const Destination& destination, const PlatformImage& image) {
+    return store::Snapshots(destination.store, destination.name_space, destination.snapshotter)
+        .hold(oci::chain_ids(image.config.diff_ids), destination.lease);
 }
 
-oci::ChainId unpack_image(store::Store& store, const std::string& name_space, const PlatformImage& image,
-                          const std::string& snapshotter, store::LeaseHold& lease, const OpenLayer& open,
-                          Progress& progress, const std::stop_token& stop) {
+oci::ChainId unpack_image(const Destination& destination, const PlatformImage& image, const OpenLayer& open,
+                          const std::stop_token& stop) {
     const std::vector<Layer> layers = layers_of(image);
     const std::vector<oci::ChainId> chain = chain_of(image);
     const oci::ChainId& top = chain.back();
-    store::Snapshots snapshots(store, name_space, snapshotter);
-    const Work work{.open = open, .progress = progress};
+    store::Snapshots snapshots(destination.store, destination.name_space, destination.snapshotter);
+    archive::Budget budget(destination.limits);
+    const Work work{.open = open, .progress = destination.progress, .budget = budget};
 
-    const RangeLock unpacking = store.unpack_lock(lock_slot(snapshotter, top), stop);
-    const std::size_t present = snapshots.hold(chain, lease);
+    const RangeLock unpacking = destination.store.unpack_lock(lock_slot(destination.snapshotter, top), stop);
+    const std::size_t present = snapshots.hold(chain, destination.lease);
     const std::string parent = present == 0 ? "" : chain[present - 1].string();
     std::vector<snapshot::Id> below = snapshots.parents(parent);
     if (present > 0)
@@ -197,12 +219,13 @@ oci::ChainId unpack_image(store::Store& store, const std::string& name_space, co
                                      layers.end());
     try {
         for (std::size_t i = present; i < chain.size(); ++i) {
-            extractions.push_back(snapshots.prepare(chain[i], stacked ? std::vector<snapshot::Id>{} : below, lease));
+            extractions.push_back(
+                snapshots.prepare(chain[i], stacked ? std::vector<snapshot::Id>{} : below, destination.lease));
             if (stacked || layers.empty())
                 continue;
             below.insert(below.begin(), extractions.back().stack.id);
-            apply_layer(work, layers[i], add_item(progress, layers[i]), snapshots.kind().tree(below.front()).get(), {},
-                        stop);
+            apply_layer(work, layers[i], add_item(destination.progress, layers[i]),
+                        snapshots.kind().tree(below.front()).get(), {}, stop);
         }
         if (stacked)
             StackedLayers(snapshots, work, missing, extractions, below).make(stop);
@@ -210,21 +233,21 @@ oci::ChainId unpack_image(store::Store& store, const std::string& name_space, co
         snapshots.discard(extractions);
         throw;
     }
-    snapshots.commit(extractions, parent, lease);
+    snapshots.commit(extractions, parent, destination.lease);
     return top;
 }
 
-void label_unpacked(store::Store& store, const std::string& name_space, const PlatformImage& image,
-                    const std::string& snapshotter, const oci::ChainId& top) {
-    store::Blobs blobs(store, name_space);
+void label_unpacked(const Destination& destination, const PlatformImage& image, const oci::ChainId& top) {
+    store::Blobs blobs(destination.store, destination.name_space);
     for (const Layer& layer : layers_of(image))
         if (layer.descriptor.digest != layer.diff_id.digest && blobs.find(layer.descriptor.digest))
             blobs.label(layer.descriptor.digest, {{std::string(oci::label::uncompressed), layer.diff_id.string()}});
-    blobs.label(image.manifest.config.digest, {{cat(oci::label::gc_ref_snapshot, snapshotter), top.string()}});
+    blobs.label(image.manifest.config.digest,
+                {{cat(oci::label::gc_ref_snapshot, destination.snapshotter), top.string()}});
 }
 
-void unpack_to_directory(const PlatformImage& image, const std::string& directory, const OpenLayer& open,
-                         Progress& progress, const std::stop_token& stop) {
+void unpack_to_directory(const PlatformImage& image, const std::string& directory, const archive::Limits& limits,
+                         const OpenLayer& open, Progress& progress, const std::stop_token& stop) {
     const std::vector<Layer> layers = layers_of(image);
     const bool made = ::mkdir(directory.c_str(), 0755) == 0;
     if (!made && errno != EEXIST)
@@ -235,12 +258,13 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
     // For an image that says nothing of its root.
     set_epoch(root.get(), ".");
     const bool privileged = ::geteuid() == 0;
+    archive::Budget budget(limits);
+    const Work work{.open = open, .progress = progress, .budget = budget};
     archive::Applied sum;
     try {
         for (const Layer& layer : layers) {
             const archive::Applied applied =
-                apply_layer({.open = open, .progress = progress}, layer, add_item(progress, layer), root.get(),
-                            {.privileged = privileged}, stop);
+                apply_layer(work, layer, add_item(progress, layer), root.get(), {.privileged = privileged}, stop);
             sum.skipped_devices += applied.skipped_devices;
             sum.skipped_owners += applied.skipped_owners;
         }
@@ -275,12 +299,17 @@ oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOp
         return open_stored(blobs, layer);
     };
     if (options.directory.empty()) {
-        oci::ChainId top =
-            unpack_image(store, options.name_space, chosen.front(), options.snapshotter, lease, open, progress, stop);
-        label_unpacked(store, options.name_space, chosen.front(), options.snapshotter, top);
+        const Destination destination{.store = store,
+                                      .name_space = options.name_space,
+                                      .snapshotter = options.snapshotter,
+                                      .lease = lease,
+                                      .limits = options.limits,
+                                      .progress = progress};
+        oci::ChainId top = unpack_image(destination, chosen.front(), open, stop);
+        label_unpacked(destination, chosen.front(), top);
         return top;
     }
-    unpack_to_directory(chosen.front(), options.directory, open, progress, stop);
+    unpack_to_directory(chosen.front(), options.directory, options.limits, open, progress, stop);
     return chain_of(chosen.front()).back();
 }
 

@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "archive/budget.hpp"
 #include "base/stream.hpp"
 #include "store/snapshots.hpp"
 #include "store/store.hpp"
@@ -19,32 +20,41 @@ namespace lade::transfer {
 // The compressed bytes of a layer, from the store or while they arrive. Called from several threads.
 using OpenLayer = std::function<std::unique_ptr<Source>(const oci::Descriptor&, const std::stop_token&)>;
 
+// What every unpack of one command shares. References stay the caller's.
+struct Destination {
+    store::Store& store;
+    const std::string& name_space;
+    const std::string& snapshotter;
+    store::LeaseHold& lease;
+    const archive::Limits& limits; // of each image
+    Progress& progress;
+};
+
 // How many of the image's layers, from the bottom, are unpacked already. The lease holds their snapshots.
-std::size_t hold_unpacked(store::Store& store, const std::string& name_space, const PlatformImage& image,
-                          const std::string& snapshotter, store::LeaseHold& lease);
+std::size_t hold_unpacked(const Destination& destination, const PlatformImage& image);
 
 // Makes the image's snapshots. Chain IDs that exist are not looked at again. Waits while another process unpacks the
 // same image. Returns the top chain ID. data_loss: a diff ID that does not fit; nothing is committed then.
-oci::ChainId unpack_image(store::Store& store, const std::string& name_space, const PlatformImage& image,
-                          const std::string& snapshotter, store::LeaseHold& lease, const OpenLayer& open,
-                          Progress& progress, const std::stop_token& stop);
+// resource_exhausted: the image is beyond the limits.
+oci::ChainId unpack_image(const Destination& destination, const PlatformImage& image, const OpenLayer& open,
+                          const std::stop_token& stop);
 
 // Once the image's layers are stored and unpacked: labels them with their diff IDs, and the config with the
 // snapshot that garbage collection is to follow. Layers that are not in the store are passed over.
-void label_unpacked(store::Store& store, const std::string& name_space, const PlatformImage& image,
-                    const std::string& snapshotter, const oci::ChainId& top);
+void label_unpacked(const Destination& destination, const PlatformImage& image, const oci::ChainId& top);
 
 // Unpacks into `directory`, which is made if needed and must be empty (failed_precondition). Works without privilege:
 // owners stay the caller's and devices are left out, which is said in a warning. After an error what was
 // made is removed again.
-void unpack_to_directory(const PlatformImage& image, const std::string& directory, const OpenLayer& open,
-                         Progress& progress, const std::stop_token& stop);
+void unpack_to_directory(const PlatformImage& image, const std::string& directory, const archive::Limits& limits,
+                         const OpenLayer& open, Progress& progress, const std::stop_token& stop);
 
 struct UnpackOptions {
     std::string name_space;
     oci::Platform platform;
     std::string snapshotter; // used when `directory` is empty
     std::string directory;
+    archive::Limits limits;
 };
 
 // `images unpack`: an image of the store, named in full. Returns the top chain ID.

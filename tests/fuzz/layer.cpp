@@ -94,11 +94,11 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const archive::ApplyOptions options{
         .whiteouts = (data[0] & 1) != 0 ? archive::Whiteouts::overlay : archive::Whiteouts::plain,
         .privileged = ::geteuid() == 0 && (data[0] & 2) == 0,
-        .limits = {.bytes = 4 * mib, .entries = 1000},
     };
     try {
         StringSource source(tar);
-        archive::apply(source, place.root(), options, {});
+        archive::Budget budget({.bytes = 4 * mib, .entries = 1000});
+        archive::apply(source, place.root(), options, budget, {});
     } catch (const Error&) {
         // Refused: as good as applied.
     }

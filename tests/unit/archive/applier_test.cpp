@@ -47,7 +47,8 @@ struct Place {
     Applied apply(const TarBuilder& tar, Whiteouts whiteouts = Whiteouts::plain) const {
         const std::string text = tar.str();
         StringSource source(text);
-        return archive::apply(source, root.get(), {.whiteouts = whiteouts, .privileged = ::geteuid() == 0}, {});
+        Budget budget({});
+        return archive::apply(source, root.get(), {.whiteouts = whiteouts, .privileged = ::geteuid() == 0}, budget, {});
     }
     ErrorKind refuses(const TarBuilder& tar, Whiteouts whiteouts = Whiteouts::plain) const {
         try {
@@ -536,7 +537,8 @@ TEST_SUITE("archive") {
             const std::string text = tar.str();
             StringSource source(text);
             try {
-                apply(source, place.root.get(), {.limits = limits}, {});
+                Budget budget(limits);
+                apply(source, place.root.get(), {}, budget, {});
             } catch (const Error& error) {
                 return error.kind();
             }
@@ -546,7 +548,7 @@ TEST_SUITE("archive") {
               ErrorKind::resource_exhausted);
         CHECK(limited({.entries = 2}, std::move(TarBuilder().file("a").file("b").file("c"))) ==
               ErrorKind::resource_exhausted);
-        CHECK(limited({.path = 5}, std::move(TarBuilder().file("abcdef"))) == ErrorKind::resource_exhausted);
+        CHECK(limited({.name = 5}, std::move(TarBuilder().file("abcdef"))) == ErrorKind::resource_exhausted);
         CHECK(limited({.depth = 3}, std::move(TarBuilder().file("a/b/c/d"))) == ErrorKind::resource_exhausted);
         CHECK(limited({.depth = 3}, std::move(TarBuilder().file("a/b/c").symlink("a/b", "s").file("s/d/e"))) ==
               ErrorKind::resource_exhausted);
