@@ -75,7 +75,9 @@ private:
         }
         if (directory == nullptr)
             throw Error(ErrorKind::failed_precondition, "a part of its path is not a directory");
+        // Links may have led to a place that the name does not tell of.
         check_depth(directory->depth() + 1);
+        check_path(directory->path.size() + 1 + name.size());
         if (is_left_out(entry))
             return;
         make(*directory, name, entry);
@@ -88,14 +90,18 @@ private:
             throw Error(ErrorKind::resource_exhausted, "deeper than ", budget_.limits().depth, " directories");
     }
 
+    void check_path(std::size_t size) const {
+        if (size > budget_.limits().path)
+            throw Error(ErrorKind::resource_exhausted, "a path of more than ", budget_.limits().path, " bytes");
+    }
+
     void check_limits(const Entry& entry) {
         if (entry.name.find('\0') != std::string::npos || entry.link.find('\0') != std::string::npos)
             throw Error(ErrorKind::invalid_argument, "a name with a NUL");
         if ((entry.type == EntryType::symlink || entry.type == EntryType::hard_link) && entry.link.empty())
             throw Error(ErrorKind::invalid_argument, "a link to nothing");
-        const std::size_t longest = budget_.limits().name;
-        if (entry.name.size() > longest || entry.link.size() > longest)
-            throw Error(ErrorKind::resource_exhausted, "a name of more than ", longest, " bytes");
+        check_path(entry.name.size());
+        check_path(entry.link.size());
         budget_.take_bytes(entry.size);
     }
 

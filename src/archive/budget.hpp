@@ -13,9 +13,10 @@ struct Limits {
     std::uint64_t entries = 10'000'000;           // of all its layers
     // Of a layer's tar to its compressed size: more than gzip can do. A layer of less than `ratio_free` is let through.
     std::uint64_t ratio = 1100;
-    std::size_t name = 4095; // bytes of an entry's whole name; the default is what the kernel takes
-    // Of where an entry ends up, links followed. Whoever copies a tree keeps up to two descriptors open for each level
-    // of it, of the 1024 that a process usually has.
+    // Both also of where an entry ends up, links followed. What the kernel takes in one call:
+    std::size_t path = 4095;
+    // Whoever copies a tree keeps up to two descriptors open for each level of it, of the 1024 that a process usually
+    // has.
     std::size_t depth = 256;
     // Spent on what must be remembered to the end of a layer, directories above all.
     std::size_t memory = std::size_t{1} << 29;

@@ -548,7 +548,9 @@ TEST_SUITE("archive") {
               ErrorKind::resource_exhausted);
         CHECK(limited({.entries = 2}, std::move(TarBuilder().file("a").file("b").file("c"))) ==
               ErrorKind::resource_exhausted);
-        CHECK(limited({.name = 5}, std::move(TarBuilder().file("abcdef"))) == ErrorKind::resource_exhausted);
+        CHECK(limited({.path = 5}, std::move(TarBuilder().file("abcdef"))) == ErrorKind::resource_exhausted);
+        CHECK(limited({.path = 8}, std::move(TarBuilder().dir("aaaa/bb").symlink("aaaa/bb", "s").file("s/f"))) ==
+              ErrorKind::resource_exhausted);
         CHECK(limited({.depth = 3}, std::move(TarBuilder().file("a/b/c/d"))) == ErrorKind::resource_exhausted);
         CHECK(limited({.depth = 3}, std::move(TarBuilder().file("a/b/c").symlink("a/b", "s").file("s/d/e"))) ==
               ErrorKind::resource_exhausted);
