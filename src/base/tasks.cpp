@@ -10,8 +10,10 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 
 #include "base/error.hpp"
+#include "base/fd.hpp"
 
 namespace lade {
 
@@ -25,6 +27,26 @@ void sleep_for(std::chrono::milliseconds duration, const std::stop_token& stop) 
     std::condition_variable_any never;
     std::unique_lock lock(mutex);
     never.wait_for(lock, stop, duration, [] { return false; });
+    check_stop(stop);
+}
+
+void wait_ready(int fd, short events, const std::stop_token& stop) {
+    std::array<pollfd, 2> fds{{{fd, events, 0}, {-1, POLLIN, 0}}};
+    check_stop(stop);
+    // Mostly there is nothing to wait for, and nothing to be made for it.
+    if (::poll(fds.data(), 1, 0) > 0)
+        return;
+    const Fd stopped(::eventfd(0, EFD_CLOEXEC));
+    if (!stopped)
+        throw_errno(errno, "wait");
+    const std::stop_callback wake(stop, [&] {
+        const std::uint64_t one = 1;
+        static_cast<void>(!::write(stopped.get(), &one, sizeof one));
+    });
+    fds[1].fd = stopped.get();
+    while (::poll(fds.data(), fds.size(), -1) < 0)
+        if (errno != EINTR)
+            throw_errno(errno, "wait");
     check_stop(stop);
 }
 

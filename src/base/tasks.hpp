@@ -41,6 +41,10 @@ void sleep_for(std::chrono::milliseconds duration, const std::stop_token& stop);
 // Throws Error cancelled when stop is requested.
 void check_stop(const std::stop_token& stop);
 
+// Sleeps until poll() finds one of `events` on the descriptor, or that its other end is gone; throws Error
+// cancelled as soon as `stop` is requested.
+void wait_ready(int fd, short events, const std::stop_token& stop);
+
 class TaskGroup {
 public:
     // Stopping `outer` stops the group.

@@ -60,9 +60,9 @@ void add_version(CLI::App& app, Context& context) {
     command.callback([&context] {
         context.command = [&context] {
             if (context.json)
-                print_json({{"version", LADE_VERSION}});
+                context.print_json({{"version", LADE_VERSION}});
             else
-                print("lade " LADE_VERSION "\n");
+                context.print("lade " LADE_VERSION "\n");
         };
     });
 }
@@ -142,7 +142,7 @@ int run(int argc, char** argv, std::stop_token stop) {
         app.parse(argc, argv);
     } catch (const CLI::Success&) {
         // Help or version was asked for, at whatever level.
-        print(app.count("--version") > 0 ? "lade " LADE_VERSION "\n" : chosen_in(app).help());
+        context.print(app.count("--version") > 0 ? "lade " LADE_VERSION "\n" : chosen_in(app).help());
         return 0;
     } catch (const CLI::ParseError& error) {
         std::string text = error.what();
@@ -150,7 +150,7 @@ int run(int argc, char** argv, std::stop_token stop) {
         throw Error(ErrorKind::invalid_argument, printable(trim(text)), " (see ", chosen_in(app).name(), " --help)");
     }
     if (!context.command) {
-        print(chosen_in(app).help());
+        context.print(chosen_in(app).help());
         return 0;
     }
     context.command();

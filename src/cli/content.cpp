@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include <memory>
 
@@ -9,17 +8,13 @@
 #include "base/stream.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/output.hpp"
 #include "cli/table.hpp"
 #include "store/blobs.hpp"
 
 namespace lade::cli {
 
 namespace {
-
-class Output final : public Sink {
-public:
-    void write(std::span<const std::byte> bytes) override { write_all(STDOUT_FILENO, bytes, "standard output"); }
-};
 
 void list(Context& context) {
     const std::vector<store::Blob> all = store::Blobs(context.store(), context.name_space).list();
@@ -31,18 +26,18 @@ void list(Context& context) {
                              {"created", rfc3339(blob.created)},
                              {"updated", rfc3339(blob.updated)},
                              {"labels", labels_json(blob.labels)}});
-        print_json(array);
+        context.print_json(array);
         return;
     }
     if (context.quiet) {
         for (const store::Blob& blob : all)
-            print(blob.digest.string() + "\n");
+            context.print(blob.digest.string() + "\n");
         return;
     }
     Table table({"DIGEST", "SIZE", "AGE", "LABELS"});
     for (const store::Blob& blob : all)
         table.add({blob.digest.string(), si_size(blob.size), age(now() - blob.created), format_labels(blob.labels)});
-    print(table.text());
+    context.print(table.text());
 }
 
 void active(Context& context) {
@@ -55,13 +50,13 @@ void active(Context& context) {
                              {"total", ingest.total},
                              {"started", rfc3339(ingest.started)},
                              {"updated", rfc3339(ingest.updated)}});
-        print_json(array);
+        context.print_json(array);
         return;
     }
     Table table({"REF", "SIZE", "AGE"});
     for (const store::IngestStatus& ingest : all)
         table.add({ingest.ref, si_size(ingest.offset), age(now() - ingest.started)});
-    print(table.text());
+    context.print(table.text());
 }
 
 } // namespace
@@ -86,7 +81,7 @@ void add_content(CLI::App& app, Context& context) {
             const oci::Digest wanted = oci::Digest::parse(*digest);
             const Fd file = store::Blobs(context.store(), context.name_space).open(wanted);
             FileSource source(file.get(), wanted.string());
-            Output output;
+            Output output(context.stop());
             copy(source, output);
         };
     });
@@ -104,7 +99,7 @@ void add_content(CLI::App& app, Context& context) {
             store::Blobs blobs(context.store(), context.name_space);
             for_each_item(flags->digests, [&](const std::string& text) {
                 if (blobs.remove(oci::Digest::parse(text)))
-                    print(text + "\n");
+                    context.print(text + "\n");
             });
             collect_after(context, flags->no_gc);
         };

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "cli/output.hpp"
 
 namespace lade::cli {
 
@@ -20,16 +21,16 @@ store::Store& Context::store() {
             {"none", store::Sync::none}, {"content", store::Sync::content}, {"full", store::Sync::full}};
         oci::validate_identifier("namespace", name_space);
         const std::string place = root.empty() ? store::default_root() : root;
-        store_.emplace(std::filesystem::absolute(place).lexically_normal().string(), modes.at(sync));
+        store_.emplace(std::filesystem::absolute(place).lexically_normal().string(), modes.at(sync), stop_);
     }
     return *store_;
 }
 
-void print(std::string_view text) {
-    write_all(STDOUT_FILENO, as_bytes(text), "standard output");
+void Context::print(std::string_view text) const {
+    Output(stop_).write(as_bytes(text));
 }
 
-void print_json(const Json& value) {
+void Context::print_json(const Json& value) const {
     print(dump_json(value, 2) + "\n");
 }
 

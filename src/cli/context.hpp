@@ -6,6 +6,8 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/json.hpp"
 #include "oci/labels.hpp"
@@ -31,15 +33,15 @@ public:
     // Validates the namespace's name too.
     store::Store& store();
 
+    // Both write to stdout, as an Output does.
+    void print(std::string_view text) const;
+    // One document per run: indented, with a newline.
+    void print_json(const Json& value) const;
+
 private:
     std::stop_token stop_;
     std::optional<store::Store> store_;
 };
-
-// Both write to stdout and throw (resource_exhausted, internal) when it cannot take the text.
-void print(std::string_view text);
-// One document per run: indented, with a newline.
-void print_json(const Json& value);
 
 // "key=value" arguments to labels.
 oci::Labels parse_labels(const std::vector<std::string>& arguments);

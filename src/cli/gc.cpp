@@ -30,15 +30,15 @@ void collect(Context& context, bool dry_run) {
         store::collect(context.store(), dry_run ? store::Mode::dry_run : store::Mode::remove, context.stop());
     tell_left(collected);
     if (context.json) {
-        print_json({{"dry_run", dry_run},
-                    {"removed",
-                     {{"images", Json::array()},
-                      {"content", to_json(collected.content)},
-                      {"snapshots", to_json(collected.snapshots)},
-                      {"ingests", to_json(collected.ingests)},
-                      {"leases", to_json(collected.leases)},
-                      {"files", to_json(collected.files)}}},
-                    {"bytes", collected.bytes}});
+        context.print_json({{"dry_run", dry_run},
+                            {"removed",
+                             {{"images", Json::array()},
+                              {"content", to_json(collected.content)},
+                              {"snapshots", to_json(collected.snapshots)},
+                              {"ingests", to_json(collected.ingests)},
+                              {"leases", to_json(collected.leases)},
+                              {"files", to_json(collected.files)}}},
+                            {"bytes", collected.bytes}});
         return;
     }
     std::string text;
@@ -51,7 +51,7 @@ void collect(Context& context, bool dry_run) {
     tell("snapshot", collected.snapshots);
     tell("content", collected.content);
     tell("file", collected.files);
-    print(text);
+    context.print(text);
     complain(cat(dry_run ? "would free " : "freed ", kib_size(collected.bytes)));
 }
 

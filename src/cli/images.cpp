@@ -107,7 +107,7 @@ void pull(Context& context, const PullFlags& flags) {
                                   .snapshotter = std::nullopt,
                                   .labels = parse_labels(flags.labels),
                                   .downloads = flags.downloads,
-                                  .registry = flags.registry.options()};
+                                  .registry = flags.registry.options(context.stop())};
     oci::validate(options.labels);
     options.snapshotter = unpack_target(context, flags);
 
@@ -126,14 +126,14 @@ void pull(Context& context, const PullFlags& flags) {
         Json chain_ids = Json::array();
         for (const oci::ChainId& chain_id : pulled.chain_ids)
             chain_ids.push_back(chain_id.string());
-        print_json({{"name", pulled.name}, {"target", to_json(pulled.target)}, {"chain_ids", chain_ids}});
+        context.print_json({{"name", pulled.name}, {"target", to_json(pulled.target)}, {"chain_ids", chain_ids}});
         return;
     }
     if (context.quiet)
-        print(pulled.name + "\n");
+        context.print(pulled.name + "\n");
     if (flags.print_chain_id)
         for (const oci::ChainId& chain_id : pulled.chain_ids)
-            print(cat("image chain ID: ", chain_id.string(), "\n"));
+            context.print(cat("image chain ID: ", chain_id.string(), "\n"));
 }
 
 void add_pull(CLI::App& group, Context& context) {
@@ -193,9 +193,9 @@ void unpack(Context& context, const UnpackFlags& flags) {
                   return transfer::unpack(context.store(), name, options, progress, context.stop());
               });
     if (context.json)
-        print_json({{"name", name}, {"chain_id", chain_id.string()}});
+        context.print_json({{"name", name}, {"chain_id", chain_id.string()}});
     else if (flags.print_chain_id)
-        print(cat("image chain ID: ", chain_id.string(), "\n"));
+        context.print(cat("image chain ID: ", chain_id.string(), "\n"));
 }
 
 void add_unpack(CLI::App& group, Context& context) {
@@ -223,12 +223,12 @@ void list(Context& context) {
         Json array = Json::array();
         for (const store::Image& image : all)
             array.push_back(to_json(image));
-        print_json(array);
+        context.print_json(array);
         return;
     }
     if (context.quiet) {
         for (const store::Image& image : all)
-            print(image.name + "\n");
+            context.print(image.name + "\n");
         return;
     }
     store::Blobs blobs(context.store(), context.name_space);
@@ -238,7 +238,7 @@ void list(Context& context) {
         table.add({image.name, image.target.media_type, image.target.digest.string(), kib_size(summary.size),
                    summary.platforms.empty() ? "-" : join(summary.platforms, ","), format_labels(image.labels)});
     }
-    print(table.text());
+    context.print(table.text());
 }
 
 void add_list(CLI::App& group, Context& context) {
@@ -265,7 +265,7 @@ void add_remove(CLI::App& group, Context& context) {
             for_each_item(flags->names, [&](const std::string& name) {
                 const auto full = [&] { return oci::Reference::parse(name).string(); };
                 if (images.remove(name) || images.remove(full()))
-                    print(name + "\n");
+                    context.print(name + "\n");
                 else
                     complain(cat("warning: image ", printable(name), " not found"));
             });
@@ -334,12 +334,12 @@ void add_inspect(CLI::App& group, Context& context) {
             store::Blobs blobs(context.store(), context.name_space);
             Tree tree(blobs);
             if (!context.json) {
-                print(tree.text(image));
+                context.print(tree.text(image));
                 return;
             }
             Json document = to_json(image);
             document["tree"] = tree.json(image.target);
-            print_json(document);
+            context.print_json(document);
         };
     });
 }

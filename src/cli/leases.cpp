@@ -28,18 +28,18 @@ void list(Context& context) {
         for (const store::Lease& lease : all)
             array.push_back(
                 {{"id", lease.id}, {"created", rfc3339(lease.created)}, {"labels", labels_json(lease.labels)}});
-        print_json(array);
+        context.print_json(array);
         return;
     }
     if (context.quiet) {
         for (const store::Lease& lease : all)
-            print(printable(lease.id) + "\n");
+            context.print(printable(lease.id) + "\n");
         return;
     }
     Table table({"ID", "CREATED AT", "LABELS"});
     for (const store::Lease& lease : all)
         table.add({lease.id, rfc3339(lease.created), format_labels(lease.labels)});
-    print(table.text());
+    context.print(table.text());
 }
 
 void create(Context& context, const CreateFlags& flags) {
@@ -54,7 +54,7 @@ void create(Context& context, const CreateFlags& flags) {
     if (expires->count() > 0)
         lease.labels.insert_or_assign(std::string(oci::label::gc_expire), rfc3339(now() + *expires));
     store::Leases(context.store(), context.name_space).create(lease);
-    print(lease.id + "\n");
+    context.print(lease.id + "\n");
 }
 
 } // namespace
@@ -90,7 +90,7 @@ void add_leases(CLI::App& app, Context& context) {
             for_each_item(remove_flags->ids, [&](const std::string& id) {
                 if (!leases.remove(id))
                     throw Error(ErrorKind::not_found, "lease ", printable(id), " not found");
-                print(id + "\n");
+                context.print(id + "\n");
             });
             collect_after(context, remove_flags->no_gc);
         };

@@ -19,18 +19,18 @@ void list(Context& context) {
         Json array = Json::array();
         for (const store::Namespace& one : all)
             array.push_back({{"name", one.name}, {"labels", labels_json(one.labels)}});
-        print_json(array);
+        context.print_json(array);
         return;
     }
     if (context.quiet) {
         for (const store::Namespace& one : all)
-            print(one.name + "\n");
+            context.print(one.name + "\n");
         return;
     }
     Table table({"NAME", "LABELS"});
     for (const store::Namespace& one : all)
         table.add({one.name, one.labels.empty() ? "" : format_labels(one.labels)});
-    print(table.text());
+    context.print(table.text());
 }
 
 struct Flags {
@@ -78,7 +78,7 @@ void add_namespaces(CLI::App& app, Context& context) {
             for_each_item(flags->names, [&](const std::string& name) {
                 // As ctr has it: one that is gone already is gone.
                 namespaces.remove(name);
-                print(name + "\n");
+                context.print(name + "\n");
             });
         };
     });

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <stop_token>
 #include <string>
 
 #include "transfer/pull.hpp"
@@ -18,7 +19,7 @@ struct RegistryFlags {
 
     void add(CLI::App& command);
     // Asks for a password at the terminal when the user came without one.
-    registry::Options options() const;
+    registry::Options options(const std::stop_token& stop) const;
 };
 
 } // namespace lade::cli

@@ -59,13 +59,13 @@ void list(Context& context, const Flags& flags) {
         Json array = Json::array();
         for (const store::Snapshot& snapshot : all)
             array.push_back(describe(snapshot, flags));
-        print_json(array);
+        context.print_json(array);
         return;
     }
     Table table({"KEY", "PARENT", "KIND"});
     for (const store::Snapshot& snapshot : all)
         table.add({snapshot.key, snapshot.parent, capital(snapshot.kind)});
-    print(table.text());
+    context.print(table.text());
 }
 
 // ctr's own form without --json: scripts read it.
@@ -76,7 +76,7 @@ void info(Context& context, const Flags& flags) {
         Json document = describe(snapshot, flags);
         document["id"] = snapshot.id;
         document["path"] = snapshots.path(snapshot);
-        print_json(document);
+        context.print_json(document);
         return;
     }
     Json document{{"Kind", capital(snapshot.kind)},
@@ -87,7 +87,7 @@ void info(Context& context, const Flags& flags) {
         document["Parent"] = snapshot.parent;
     if (!snapshot.labels.empty())
         document["Labels"] = labels_json(snapshot.labels);
-    print(dump_json(document, 4) + "\n");
+    context.print(dump_json(document, 4) + "\n");
 }
 
 using Children = std::map<std::string, std::vector<std::string>>;
@@ -120,9 +120,9 @@ void tree(Context& context, const Flags& flags) {
         push(node.key, node.level + 1, *node.json);
     }
     if (context.json)
-        print_json(roots);
+        context.print_json(roots);
     else
-        print(text);
+        context.print(text);
 }
 
 void usage(Context& context, const Flags& flags) {
@@ -139,9 +139,9 @@ void usage(Context& context, const Flags& flags) {
         table.add({key, flags.bytes ? std::to_string(used.size) : kib_size(used.size), std::to_string(used.inodes)});
     }
     if (context.json)
-        print_json(array);
+        context.print_json(array);
     else
-        print(table.text());
+        context.print(table.text());
 }
 
 void mounts(Context& context, const Flags& flags) {
@@ -154,9 +154,9 @@ void mounts(Context& context, const Flags& flags) {
                     join(mount.options, ","), '\n');
     }
     if (context.json)
-        print_json(array);
+        context.print_json(array);
     else
-        print(text);
+        context.print(text);
 }
 
 } // namespace

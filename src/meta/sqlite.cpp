@@ -6,16 +6,21 @@
 
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/tasks.hpp"
 
 namespace lade::meta {
 
 namespace {
 
 // Writers hold the lock for milliseconds; a wait this long means that something is wrong, and says so.
-constexpr int busy_timeout_ms = 60'000;
+constexpr std::chrono::seconds longest_wait{60};
+// What a stopped command undoes may need the database too, and gets this long in all.
+constexpr std::chrono::milliseconds wait_after_stop{300};
+constexpr std::chrono::milliseconds busy_pause{5};
 
 ErrorKind kind_of(int code) {
     switch (code & 0xff) {
@@ -49,7 +54,7 @@ void detail::Finalize::operator()(sqlite3_stmt* statement) const noexcept {
     sqlite3_finalize(statement);
 }
 
-Database::Database(const std::string& path, bool durable) : path_(path) {
+Database::Database(const std::string& path, bool durable, std::stop_token stop) : path_(path), stop_(std::move(stop)) {
     // SQLite would create the file 0644 less the umask; its -wal and -shm take after the file.
     if (!find_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW))
         open_at(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
@@ -59,7 +64,7 @@ Database::Database(const std::string& path, bool durable) : path_(path) {
     if (opened != SQLITE_OK)
         fail("open");
     sqlite3_extended_result_codes(connection, 1);
-    sqlite3_busy_timeout(connection, busy_timeout_ms);
+    sqlite3_busy_handler(connection, &Database::on_busy, this);
     use_wal();
     execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
     execute("PRAGMA foreign_keys = ON");
@@ -68,18 +73,35 @@ Database::Database(const std::string& path, bool durable) : path_(path) {
 // Unlike everything else, the change of the journal's mode does not wait for other processes by itself: when
 // several make the store at the same time, all but one find it locked.
 void Database::use_wal() {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(busy_timeout_ms);
-    for (;;) {
+    for (int tries = 0;; ++tries) {
         try {
             Statement journal = query("PRAGMA journal_mode = WAL");
             journal.next();
             return;
         } catch (const Error& error) {
-            if (error.kind() != ErrorKind::unavailable || std::chrono::steady_clock::now() > deadline)
+            if (error.kind() != ErrorKind::unavailable || on_busy(this, tries) == 0)
                 throw;
         }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
+}
+
+bool Database::may_wait() {
+    const auto time = Clock::now();
+    if (!stop_.stop_requested())
+        return time - busy_since_ < longest_wait;
+    if (!stopped_at_)
+        stopped_at_ = time;
+    return time - *stopped_at_ < wait_after_stop;
+}
+
+int Database::on_busy(void* database, int tries) noexcept {
+    auto& self = *static_cast<Database*>(database);
+    if (tries == 0)
+        self.busy_since_ = Clock::now();
+    if (!self.may_wait())
+        return 0;
+    std::this_thread::sleep_for(busy_pause);
+    return 1;
 }
 
 Database::~Database() = default;
@@ -101,6 +123,8 @@ std::int64_t Database::changes() const {
 void Database::fail(std::string_view what) const {
     const int code = connection_ ? sqlite3_extended_errcode(connection_.get()) : SQLITE_NOMEM;
     const char* text = connection_ ? sqlite3_errmsg(connection_.get()) : "out of memory";
+    if (kind_of(code) == ErrorKind::unavailable)
+        check_stop(stop_);
     throw Error(kind_of(code), "metadata ", path_, ": ", what, ": ", text);
 }
 

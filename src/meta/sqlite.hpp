@@ -3,10 +3,12 @@
 // connection's lock while it lives, a Transaction until it ends, so no other thread's rows get in between.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -79,8 +81,9 @@ class Database {
 public:
     // Opens or creates the file (mode 0600). WAL where shared memory is to be had, a rollback journal
     // elsewhere; synchronous=FULL unless `durable` is false; foreign keys on. Not a database, or a damaged
-    // one: data_loss.
-    Database(const std::string& path, bool durable);
+    // one: data_loss. While another process holds the file every call waits, in the end as unavailable; soon after
+    // `stop` is requested it is cancelled instead.
+    Database(const std::string& path, bool durable, std::stop_token stop = {});
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -108,6 +111,8 @@ private:
     friend class Statement;
     friend class Transaction;
     void use_wal();
+    bool may_wait();
+    static int on_busy(void* database, int tries) noexcept;
     std::int64_t changes() const;
     [[noreturn]] void fail(std::string_view what) const;
 
@@ -115,7 +120,12 @@ private:
         void operator()(sqlite3* connection) const noexcept;
     };
 
+    using Clock = std::chrono::steady_clock;
+
     std::string path_;
+    std::stop_token stop_;
+    Clock::time_point busy_since_;
+    std::optional<Clock::time_point> stopped_at_;
     std::recursive_mutex mutex_;
     std::unique_ptr<sqlite3, Close> connection_;
     std::unordered_map<std::string, detail::Prepared> idle_;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -37,7 +38,7 @@ void close_to_others(int root) {
 
 } // namespace
 
-Store::Store(const std::string& root, Sync sync) : root_(root), sync_(sync) {
+Store::Store(const std::string& root, Sync sync, std::stop_token stop) : root_(root), sync_(sync) {
     doing([&] { return cat("store ", root_); },
           [&] {
               make_directories(root_, 0700);
@@ -50,7 +51,7 @@ Store::Store(const std::string& root, Sync sync) : root_(root), sync_(sync) {
                   open_at(directory.get(), "content", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
               trash_ = open_at(directory.get(), "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
               locks_ = open_at(directory.get(), "locks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-              database_ = std::make_unique<meta::Database>(root_ + "/meta.db", sync_ != Sync::none);
+              database_ = std::make_unique<meta::Database>(root_ + "/meta.db", sync_ != Sync::none, std::move(stop));
               meta::migrate(*database_);
           });
 }

@@ -28,8 +28,9 @@ class Store {
 public:
     // Opens the store at `root`, making and migrating it as needed, for its owner alone. permission_denied: it cannot
     // be written; failed_precondition: made by a newer lade, or a directory that others use; data_loss: a damaged
-    // database. Safe for any number of processes at once, and for the threads of this one.
-    Store(const std::string& root, Sync sync);
+    // database. Safe for any number of processes at once, and for the threads of this one. `stop` ends
+    // every wait for the database.
+    Store(const std::string& root, Sync sync, std::stop_token stop = {});
 
     const std::string& root() const noexcept { return root_; }
     Sync sync() const noexcept { return sync_; }

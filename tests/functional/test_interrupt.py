@@ -1,15 +1,21 @@
 """Any process may be stopped or killed at any instant; the next command finds a store it can use."""
 
+import fcntl
 import os
+import pty
 import random
+import select
 import signal
+import sqlite3
+import subprocess
+import termios
 import time
 import unittest
 
 from support import tree
 from support.broken import BrokenRegistry
 from support.images import Image, Layer
-from support.program import Case, SANITIZED, need_root
+from support.program import Case, SANITIZED, TIMEOUT, need_root
 
 
 class Interrupted(Case):
@@ -107,6 +113,102 @@ class Interrupted(Case):
             _, err = process.communicate()
             self.assertEqual(process.returncode, 0, err)
             self.lade.ok("-n", f"n{i}", "images", "unpack", self.ref, "--to", self.scratch / f"flat{i}")
+
+
+class Waiting(Case):
+    """Every wait ends with the first signal: for a person, for a reader, for another process."""
+
+    def ends(self, process, number):
+        asked = time.monotonic()
+        if number is not None:
+            process.send_signal(number)
+        try:
+            process.wait(timeout=10)
+        finally:
+            process.kill()
+            process.wait()
+        self.assertLess(time.monotonic() - asked, 5 if SANITIZED else 1)
+        self.assertEqual(process.returncode, -(number or signal.SIGINT))
+
+    def at_the_prompt(self):
+        """A pull that asks for a password at a terminal of its own, and the terminal's other side."""
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+
+        def own_terminal():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        process = subprocess.Popen(
+            self.lade.command("images", "pull", "--no-unpack", "--retries", "0", "-u", "joe", "localhost:1/app"),
+            env={**self.lade.env, "TERM": "xterm"}, stdin=slave, stdout=slave, stderr=slave, preexec_fn=own_terminal,
+        )
+        os.close(slave)
+        self.assertIn(b"Password: ", self.read_until(master, b"Password: "))
+        self.assertFalse(self.echoes(master))
+        return process, master
+
+    def read_until(self, master, word):
+        data, deadline = b"", time.monotonic() + TIMEOUT
+        while word not in data and time.monotonic() < deadline:
+            if select.select([master], [], [], 0.1)[0]:
+                data += os.read(master, 4096)
+        return data
+
+    def echoes(self, master):
+        return bool(termios.tcgetattr(master)[3] & termios.ECHO)
+
+    def test_at_the_password_prompt(self):
+        for number in (None, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number or "^C"):
+                process, master = self.at_the_prompt()
+                if number is None:
+                    os.write(master, b"sec\x03")
+                self.ends(process, number)
+                self.assertTrue(self.echoes(master), "the terminal stays without echo")
+
+    def test_a_password_is_read_and_never_shown(self):
+        process, master = self.at_the_prompt()
+        os.write(master, b"secret\n")
+        self.assertNotIn(b"secret", self.read_until(master, b"localhost:1"))
+        self.assertEqual(process.wait(timeout=TIMEOUT), 6)
+        self.assertTrue(self.echoes(master))
+
+    def test_output_that_nobody_reads(self):
+        registry = BrokenRegistry()
+        self.addCleanup(registry.stop)
+        image = Image([Layer().file("big", os.urandom(1_500_000))])
+        self.lade.ok("images", "pull", "--no-unpack", registry.add(image))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number):
+                process = self.lade.start("content", "get", image.layers[0]["digest"])
+                self.addCleanup(process.stdout.close)
+                self.addCleanup(process.stderr.close)
+                # The pipe is full when this many bytes wait in it.
+                size = fcntl.ioctl(process.stdout, termios.FIONREAD, b"\0" * 4)
+                while (now := fcntl.ioctl(process.stdout, termios.FIONREAD, b"\0" * 4)) == b"\0" * 4 or now != size:
+                    size = now
+                    time.sleep(0.05)
+                self.ends(process, number)
+
+    def test_a_database_that_another_process_holds(self):
+        self.lade.ok("namespaces", "create", "first")
+        other = sqlite3.connect(self.lade.root / "meta.db", isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number):
+                process = self.lade.start("namespaces", "create", "second")
+                self.addCleanup(process.stdout.close)
+                self.addCleanup(process.stderr.close)
+                time.sleep(2 if SANITIZED else 0.5)
+                self.assertIsNone(process.poll())
+                self.ends(process, number)
+        process = self.lade.start("namespaces", "create", "second")
+        time.sleep(0.2)
+        other.execute("ROLLBACK")
+        self.assertEqual(process.communicate(timeout=TIMEOUT), ("", ""))
+        self.assertEqual([row["name"] for row in self.lade.json("ns", "ls")], ["first", "second"])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <poll.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
 
 #include "base/error.hpp"
+#include "base/fd.hpp"
 #include "base/tasks.hpp"
 
 using namespace lade;
@@ -58,5 +62,20 @@ TEST_SUITE("base") {
         tasks.wait();
         CHECK(most <= 2);
         CHECK(most >= 1);
+    }
+
+    TEST_CASE("a wait for a descriptor ends when it is ready, and with the stop") {
+        std::array<int, 2> ends{};
+        REQUIRE(::pipe(ends.data()) == 0);
+        const Fd out(ends[0]);
+        const Fd in(ends[1]);
+        std::stop_source stop;
+        wait_ready(in.get(), POLLOUT, stop.get_token());
+        TaskGroup tasks(stop.get_token());
+        tasks.start([&](const std::stop_token& token) { wait_ready(out.get(), POLLIN, token); });
+        std::this_thread::sleep_for(20ms);
+        stop.request_stop();
+        CHECK_THROWS_WITH_AS(tasks.wait(), "interrupted", Error);
+        CHECK_THROWS_AS(wait_ready(in.get(), POLLOUT, stop.get_token()), Error);
     }
 }

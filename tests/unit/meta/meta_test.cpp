@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
+#include <stop_token>
 #include <thread>
 
 #include "base/error.hpp"
@@ -91,6 +93,22 @@ TEST_SUITE("meta") {
         write_all(open_at(AT_FDCWD, dir.path("meta.db"), O_WRONLY | O_CREAT, 0600).get(),
                   as_bytes(std::string(8192, 'x')), "meta.db");
         CHECK(kind_of([&] { Database(dir.path("meta.db"), false); }) == ErrorKind::data_loss);
+    }
+
+    TEST_CASE("a wait for another process ends with the stop") {
+        const test::TemporaryDirectory dir;
+        Database other(dir.path("meta.db"), false);
+        const Transaction held(other);
+        std::stop_source stop;
+        Database database(dir.path("meta.db"), false, stop.get_token());
+        std::thread asker([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+            stop.request_stop();
+        });
+        const auto begin = std::chrono::steady_clock::now();
+        CHECK(kind_of([&] { const Transaction transaction(database); }) == ErrorKind::cancelled);
+        CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
+        asker.join();
     }
 
     TEST_CASE("a transaction that is not committed leaves nothing") {
