@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -59,45 +60,86 @@ std::string bar(double part, std::size_t width) {
     return cat('[', std::string(full, '='), std::string(width - full, ' '), ']');
 }
 
-std::string time_left(const ProgressView& view, double rate) {
-    if (rate <= 0 || view.offset >= view.total)
+std::string time_left(const ProgressView& view) {
+    if (view.rate <= 0 || view.offset >= view.total)
         return "";
-    const auto seconds = static_cast<long>(static_cast<double>(view.total - view.offset) / rate) + 1;
+    const auto seconds = static_cast<long>(static_cast<double>(view.total - view.offset) / view.rate) + 1;
     return seconds < 60 ? cat(seconds, "s") : cat(seconds / 60, "m", seconds % 60, "s");
 }
 
 std::string total_line(const ProgressView& view, std::size_t width) {
-    const double rate = view.elapsed.count() > 0 ? static_cast<double>(view.fetched) / view.elapsed.count() : 0;
     std::array<char, 32> elapsed{};
     std::snprintf(elapsed.data(), elapsed.size(), "%.1fs", view.elapsed.count());
-    const std::string left = time_left(view, rate);
-    const std::string sums =
-        cat(kib_size(view.offset), " / ", kib_size(view.total), "  ", kib_size(static_cast<std::uint64_t>(rate)), "/s");
+    const std::string left = time_left(view);
+    const std::string sums = cat(kib_size(view.offset), " / ", kib_size(view.total), "  ",
+                                 kib_size(static_cast<std::uint64_t>(view.rate)), "/s");
     std::string text = cat(elapsed.data(), "  ", sums, left.empty() ? "" : cat("  ", left, " left"));
     if (text_width(text) > width)
         text = cat(sums, left.empty() ? "" : "  ", left);
     return shorten(text, width);
 }
 
-// The narrow form gives up the bar first, then digits of the name, and the size of what is done.
+bool is_running(Stage stage) {
+    return stage == Stage::downloading || stage == Stage::extracting;
+}
+
+// The bar, as long as there is room for one, and behind it how many bytes of how many; else how many in all, else
+// the percentage alone.
+std::string running(const ProgressView::Line& line, std::size_t room) {
+    constexpr std::size_t longest_bar = 20;
+    constexpr std::size_t shortest_bar = 4;
+    constexpr std::size_t size_width = 10; // 1023.9 MiB
+    constexpr std::size_t sizes_width = 2 * size_width + 3;
+    constexpr std::size_t around = 3; // two brackets and a blank
+    const double part = line.total == 0 ? 0 : static_cast<double>(line.offset) / static_cast<double>(line.total);
+    const auto with_bar = [&](std::size_t amount_width, const std::string& amount) {
+        return cat(bar(part, std::min(longest_bar, room - around - amount_width)), ' ', amount);
+    };
+    if (room >= around + 2 * shortest_bar + sizes_width)
+        return with_bar(sizes_width, cat(kib_size(line.offset), " / ", kib_size(line.total)));
+    if (room >= around + shortest_bar + size_width)
+        return with_bar(size_width, kib_size(line.total));
+    return cat(static_cast<int>(part * 100), '%');
+}
+
 std::string item_line(const ProgressView::Line& line, std::size_t width) {
-    constexpr std::size_t stage_width = 12;
-    constexpr std::size_t bar_width = 20;
     constexpr std::size_t wide = 70;
+    constexpr std::size_t kind_width = 9;
+    constexpr std::size_t name_width = 13;
     constexpr std::size_t narrow_name = 7;
+    constexpr std::size_t stage_width = 12;
     const std::string stage(to_string(line.stage));
     if (line.kind == "reference")
         return shorten(cat(line.name, "  ", stage), width);
-    const double part = line.total == 0 ? 0 : static_cast<double>(line.offset) / static_cast<double>(line.total);
-    const bool running = line.stage == Stage::downloading || line.stage == Stage::extracting;
-    const std::string amount = running ? cat(kib_size(line.offset), " / ", kib_size(line.total)) : kib_size(line.total);
-    if (width >= wide)
-        return shorten(cat(pad(line.kind, 9), pad(short_name(line), 13), pad(stage, stage_width),
-                           running ? bar(part, bar_width) : std::string(bar_width + 2, ' '), ' ', amount),
-                       width);
-    const std::string head =
-        cat(pad(line.kind + ' ', 7), pad(short_name(line).substr(0, narrow_name), narrow_name), ' ');
-    return shorten(running ? cat(head, static_cast<int>(part * 100), "% ", amount) : head + stage, width);
+    std::string head = width >= wide ? pad(line.kind, kind_width) + pad(short_name(line), name_width)
+                                     : pad(short_name(line).substr(0, narrow_name), narrow_name + 1);
+    head += pad(stage, stage_width);
+    if (is_running(line.stage))
+        return shorten(head + running(line, width - std::min(width, text_width(head))), width);
+    return shorten(cat(head, width >= wide ? "" : line.kind + ' ', kib_size(line.total)), width);
+}
+
+// A layer is downloaded and unpacked, at the same time where that is possible: two steps on the board, one line
+// here. The step that is behind tells how far the layer is, for it is the one that is waited for.
+std::vector<ProgressView::Line> by_blob(const std::vector<ProgressView::Line>& steps) {
+    std::vector<ProgressView::Line> lines;
+    std::map<std::string, std::size_t> layers;
+    for (const ProgressView::Line& step : steps) {
+        if (step.kind != "unpack") {
+            if (step.kind == "layer")
+                layers.emplace(step.name, lines.size());
+            lines.push_back(step);
+            continue;
+        }
+        const auto [layer, alone] = layers.emplace(step.name, lines.size());
+        if (alone)
+            lines.emplace_back();
+        ProgressView::Line& line = lines[layer->second];
+        if (alone || step.stage == Stage::extracted || (step.stage == Stage::extracting && is_final(line.stage)))
+            line = {
+                .kind = "layer", .name = step.name, .stage = step.stage, .offset = step.offset, .total = step.total};
+    }
+    return lines;
 }
 
 } // namespace
@@ -140,18 +182,20 @@ ProgressView look(const transfer::Progress& progress, std::chrono::duration<doub
         }
         view.lines.push_back(std::move(line));
     }
+    view.rate = elapsed.count() > 0 ? static_cast<double>(view.fetched) / elapsed.count() : 0;
     return view;
 }
 
 std::vector<std::string> draw(const ProgressView& view, std::size_t width, std::size_t height) {
     const std::size_t columns = std::max<std::size_t>(width, 2) - 1;
     const std::size_t room = std::max<std::size_t>(height, 3) - 2;
-    std::vector<bool> shown(view.lines.size(), view.lines.size() <= room);
-    if (view.lines.size() > room) {
+    const std::vector<ProgressView::Line> all = by_blob(view.lines);
+    std::vector<bool> shown(all.size(), all.size() <= room);
+    if (all.size() > room) {
         std::size_t left = room;
         const auto take = [&](auto wanted) {
             for (std::size_t i = 0; i < shown.size() && left > 0; ++i)
-                if (!shown[i] && wanted(view.lines[i].stage)) {
+                if (!shown[i] && wanted(all[i].stage)) {
                     shown[i] = true;
                     --left;
                 }
@@ -163,9 +207,19 @@ std::vector<std::string> draw(const ProgressView& view, std::size_t width, std::
     std::vector<std::string> lines;
     for (std::size_t i = 0; i < shown.size(); ++i)
         if (shown[i])
-            lines.push_back(item_line(view.lines[i], columns));
+            lines.push_back(item_line(all[i], columns));
     lines.push_back(total_line(view, columns));
     return lines;
+}
+
+double RateWindow::add(std::chrono::duration<double> elapsed, std::uint64_t fetched) {
+    // One look from before the window stays, so that a rate never rests on less than its whole length.
+    while (looks_.size() > 1 && elapsed - looks_[1].elapsed >= length)
+        looks_.pop_front();
+    looks_.push_back({.elapsed = elapsed, .fetched = fetched});
+    const Look& first = looks_.front();
+    const double seconds = (elapsed - first.elapsed).count();
+    return seconds > 0 ? static_cast<double>(fetched - std::min(fetched, first.fetched)) / seconds : 0;
 }
 
 void write_summary(std::string_view what, const ProgressView& view) {
@@ -200,8 +254,12 @@ void ProgressDisplay::run() {
 }
 
 void ProgressDisplay::show(bool last) {
-    const ProgressView view = look(progress_, std::chrono::steady_clock::now() - start_);
+    ProgressView view = look(progress_, std::chrono::steady_clock::now() - start_);
     if (mode_ == ProgressMode::tty) {
+        const double rate = rates_.add(view.elapsed, view.fetched);
+        // What stays on the screen tells of the whole.
+        if (!last)
+            view.rate = rate;
         redraw(view);
         if (last)
             show_warnings();
@@ -218,13 +276,15 @@ void ProgressDisplay::redraw(const ProgressView& view) {
     for (const std::size_t width : drawn_)
         rows += 1 + (width == 0 ? 0 : (width - 1) / size.width);
     rows = std::min(rows, size.height - 1);
-    std::string frame = rows > 0 ? cat("\r\x1b[", rows, "A\x1b[J") : "";
+    std::string frame = rows > 0 ? cat("\r\x1b[", rows, 'A') : "";
     drawn_.clear();
     for (const std::string& line : draw(view, size.width, size.height)) {
-        frame += line + "\n";
+        frame += line + "\x1b[K\n";
         drawn_.push_back(text_width(line));
     }
-    say(frame);
+    // Only what lies below the frame is erased at once: a terminal may keep what is erased from its first row on as
+    // a page of its history, ten of them a second.
+    say(frame + "\x1b[J");
 }
 
 void ProgressDisplay::tell(const ProgressView& view, bool last) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -37,14 +38,31 @@ struct ProgressView {
     std::uint64_t offset = 0;  // of all downloads
     std::uint64_t total = 0;   // of all downloads
     std::uint64_t fetched = 0; // by this run
+    double rate = 0;           // bytes per second
     std::chrono::duration<double> elapsed{};
 };
 
+// One line for each step on the board; the rate is the average of the whole time.
 ProgressView look(const transfer::Progress& progress, std::chrono::duration<double> elapsed);
 
-// The lines of one frame, none wider than `width` - 1 and at most `height` - 1 of them: running steps come before
-// finished ones when there is no room for all. The last line is the total with rate and time left.
+// The lines of one frame, one for each blob, none wider than `width` - 1 and at most `height` - 1 of them: running ones
+// come before finished ones when there is no room for all. The last line is the total with rate and time left.
 std::vector<std::string> draw(const ProgressView& view, std::size_t width, std::size_t height);
+
+// The rate of the last few seconds: what somebody who waits wants to know, and what the time left follows from.
+class RateWindow {
+public:
+    static constexpr std::chrono::seconds length{4};
+    // Takes note of what was fetched so far, and returns bytes per second.
+    double add(std::chrono::duration<double> elapsed, std::uint64_t fetched);
+
+private:
+    struct Look {
+        std::chrono::duration<double> elapsed{};
+        std::uint64_t fetched = 0;
+    };
+    std::deque<Look> looks_{Look{}};
+};
 
 // "<what>  330.9 MiB in 2.1s" on stderr: the last line of a transfer.
 void write_summary(std::string_view what, const ProgressView& view);
@@ -70,6 +88,7 @@ private:
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     std::chrono::steady_clock::time_point last_total_ = start_;
     std::vector<std::size_t> drawn_; // widths of the lines of the last frame
+    RateWindow rates_;
     std::set<std::string> told_;
     std::size_t warnings_ = 0;
     std::mutex mutex_;

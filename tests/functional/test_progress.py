@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -15,20 +16,22 @@ import unittest
 
 from support.broken import BrokenRegistry
 from support.images import Image, Layer
-from support.program import Case, TIMEOUT, need_root
+from support.program import Case, TIMEOUT, need_root, need_tools
 
 
 class Screen:
-    """Just enough of a terminal to tell what is on it: lines, wrapping, scrolling, cursor up, erase below."""
+    """Just enough of a terminal to tell what is on it and what went into its history: lines, wrapping, scrolling,
+    cursor up, erase to the end of the line, erase below. As in tmux, erasing the whole screen keeps it as history."""
 
     def __init__(self, width, height):
         self.width, self.height = width, height
         self.rows, self.x, self.y, self.wrapped = [[" "] * width for _ in range(height)], 0, 0, 0
+        self.history = []
 
     def newline(self):
         self.y += 1
         if self.y == self.height:
-            self.rows.pop(0)
+            self.history.append("".join(self.rows.pop(0)).rstrip())
             self.rows.append([" "] * self.width)
             self.y -= 1
 
@@ -41,7 +44,11 @@ class Screen:
             elif token.startswith("\x1b["):
                 if token.endswith("A"):
                     self.y = max(0, self.y - int(token[2:-1] or 1))
+                elif token == "\x1b[K":
+                    self.rows[self.y][self.x :] = [" "] * (self.width - self.x)
                 elif token == "\x1b[J":
+                    if (self.x, self.y) == (0, 0):
+                        self.history += self.text()
                     self.rows[self.y][self.x :] = [" "] * (self.width - self.x)
                     for row in range(self.y + 1, self.height):
                         self.rows[row] = [" "] * self.width
@@ -104,11 +111,45 @@ class Progress(Case):
                 first, _, last = text.rpartition("pulled ")
                 screen.feed(first)
                 self.assertEqual(screen.wrapped, 0, text)
+                self.assertEqual(screen.history, [], "frames pile up in the history")
                 frames = text.count("\x1b[J")
                 self.assertGreater(frames, 0)
                 self.assertIn("MiB/s", "\n".join(screen.text()))
                 # Nothing of an older frame is left standing.
                 self.assertEqual(sum("MiB/s" in line or "KiB/s" in line for line in screen.text()), 1, screen.text())
+
+    def test_a_layer_has_one_line(self):
+        self.registry.pause = 0.02
+        code, text = self.at_a_terminal(80, 60)
+        self.assertEqual(code, 0, text)
+        screen = Screen(80, 60)
+        screen.feed(text)
+        for layer in self.image.layers:
+            lines = [line for line in screen.text() if layer["digest"][7:19] in line]
+            self.assertEqual(len(lines), 1, screen.text())
+            self.assertIn(" extracted ", lines[0])
+
+    def test_a_real_terminal_keeps_no_frames(self):
+        need_tools("tmux")
+        self.registry.pause = 0.2
+        env = {**self.lade.env, "TERM": "screen", "CI": ""}
+        tmux = lambda *args: subprocess.run(["tmux", "-S", str(self.scratch / "tmux"), *args], env=env, capture_output=True, text=True, check=True).stdout
+        done = self.scratch / "done"
+        pull = " ".join(map(shlex.quote, self.lade.command("images", "pull", self.ref)))
+        tmux("-f", "/dev/null", "new-session", "-d", "-x", "40", "-y", "12", f"{pull}; echo $? > {done}; sleep 600")
+        self.addCleanup(subprocess.run, ["tmux", "-S", str(self.scratch / "tmux"), "kill-server"], capture_output=True)
+        time.sleep(0.5)
+        for width, height in ((30, 12), (60, 10), (40, 12)):
+            tmux("resize-window", "-x", str(width), "-y", str(height))
+            time.sleep(0.3)
+        deadline = time.monotonic() + TIMEOUT
+        while not (done.exists() and done.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        screen = tmux("capture-pane", "-p", "-S", "-3000")
+        self.assertEqual(done.read_text(), "0\n", screen)
+        self.assertIn("pulled ", screen)
+        # A window that shrinks may push a frame or two out at its top; redrawing pushes none.
+        self.assertLess(len(screen.splitlines()), 3 * 12, screen)
 
     def test_the_cursor_is_there_whatever_ends_it(self):
         self.registry.pause = 0.1

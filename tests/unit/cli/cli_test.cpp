@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <string>
+
 #include "base/size.hpp"
 #include "cli/progress_display.hpp"
 #include "cli/table.hpp"
@@ -12,10 +14,11 @@ using transfer::Stage;
 namespace {
 
 ProgressView busy_view(std::size_t count) {
-    ProgressView view{.lines = {}, .offset = 10, .total = 100, .fetched = 10, .elapsed = std::chrono::seconds(2)};
+    ProgressView view{
+        .lines = {}, .offset = 10, .total = 100, .fetched = 10, .rate = 5, .elapsed = std::chrono::seconds(2)};
     for (std::size_t i = 0; i < count; ++i)
         view.lines.push_back({.kind = "layer",
-                              .name = "sha256:0123456789abcdef0123456789abcdef",
+                              .name = "sha256:" + std::to_string(1'000'000'000'000 + i),
                               .stage = i % 3 == 0   ? Stage::downloaded
                                        : i % 3 == 1 ? Stage::downloading
                                                     : Stage::waiting,
@@ -80,12 +83,16 @@ TEST_SUITE("cli") {
                                 .offset = 156 * mib,
                                 .total = 331 * mib,
                                 .fetched = 156 * mib,
+                                .rate = 26.0 * mib,
                                 .elapsed = std::chrono::seconds(6)};
         const auto lines = draw(view, 40, 12);
         REQUIRE(lines.size() == 3);
-        CHECK(lines[0] == "manifest 307c8c4 downloaded");
-        CHECK(lines[1] == "layer  a45f51f 36% 56.0 MiB / 154.0 MiB");
+        CHECK(lines[0] == "307c8c4 downloaded  manifest 825.0 B");
+        CHECK(lines[1] == "a45f51f downloading [==    ] 154.0 MiB");
         CHECK(lines[2] == "156.0 MiB / 331.0 MiB  26.0 MiB/s  7s");
+        CHECK(draw(view, 30, 12)[1] == "a45f51f downloading 36%");
+        CHECK(draw(view, 60, 12)[1] == "a45f51f downloading [====         ] 56.0 MiB / 154.0 MiB");
+        CHECK(draw(view, 80, 12)[1] == "layer    a45f51f16c1f downloading [======             ] 56.0 MiB / 154.0 MiB");
     }
 
     TEST_CASE("what exists and what was there before does not count as fetched") {
@@ -99,5 +106,44 @@ TEST_SUITE("cli") {
         CHECK(view.offset == 70);
         CHECK(view.total == 100);
         CHECK(view.fetched == 10);
+    }
+
+    TEST_CASE("a layer has one line, whatever is being done with it") {
+        transfer::Progress progress;
+        transfer::Item& fetch = progress.add("layer", "sha256:aaaaaaaaaaaa", 100);
+        progress.add("layer", "sha256:bbbbbbbbbbbb", 100).set(Stage::exists);
+        transfer::Item& unpack = progress.add("unpack", "sha256:aaaaaaaaaaaa", 100);
+        const auto state = [&] {
+            const auto lines = draw(look(progress, std::chrono::seconds(1)), 100, 24);
+            REQUIRE(lines.size() == 3);
+            return lines.front().substr(22);
+        };
+        CHECK(state().starts_with("waiting"));
+        fetch.set(Stage::downloading);
+        fetch.set_offset(50);
+        unpack.set(Stage::extracting);
+        unpack.set_offset(30);
+        CHECK(state() == "downloading [==========          ] 50.0 B / 100.0 B");
+        fetch.set_offset(100);
+        fetch.set(Stage::downloaded);
+        CHECK(state() == "extracting  [======              ] 30.0 B / 100.0 B");
+        unpack.set(Stage::extracted);
+        CHECK(state() == "extracted   100.0 B");
+    }
+
+    TEST_CASE("layers that are only unpacked have lines too") {
+        transfer::Progress progress;
+        progress.add("unpack", "sha256:aaaaaaaaaaaa", 100).set(Stage::extracting);
+        CHECK(draw(look(progress, std::chrono::seconds(1)), 100, 24).front().starts_with("layer    aaaaaaaaaaaa extr"));
+    }
+
+    TEST_CASE("the rate follows the last few seconds") {
+        RateWindow rates;
+        using Seconds = std::chrono::duration<double>;
+        CHECK(rates.add(Seconds(1), 1000) == doctest::Approx(1000));
+        for (std::uint64_t i = 2; i <= 20; ++i)
+            rates.add(Seconds(i), 1000 * i);
+        CHECK(rates.add(Seconds(22), 20'000) == doctest::Approx(500));
+        CHECK(rates.add(Seconds(30), 20'000) == doctest::Approx(0));
     }
 }
