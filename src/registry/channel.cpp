@@ -30,12 +30,14 @@ Url as_https(Url url) {
 
 } // namespace
 
-Channel::Channel(Client& client, Host host, const std::string& repository, std::optional<Credentials> credentials)
+Channel::Channel(Client& client, Host host, const std::string& repository, std::optional<Credentials> credentials,
+                 std::string denied)
     : client_(client),
       host_(std::move(host)),
       repository_(repository),
       authorizer_(client, host_, host_.is_registry ? std::move(credentials) : std::nullopt,
                   {cat("repository:", repository, ":pull")}),
+      denied_(std::move(denied)),
       guess_(host_.try_https_too ? Guess::open : Guess::http) {}
 
 // The guess for loopback is http. A TLS server answers that with 400, an alert or by hanging up; then one
@@ -105,7 +107,11 @@ Channel::Answer Channel::send_to(const Url& root, const Ask& ask, Receiver& rece
                 continue;
         }
         request.headers.clear();
-        return {.request = std::move(request), .response = std::move(response)};
+        // A token may be good and yet not for this; a password that is refused is wrong.
+        const bool refused = response.status == 401 && authorization.starts_with("Basic ");
+        return {.request = std::move(request),
+                .response = std::move(response),
+                .denied = refused ? "the credentials are not accepted" : denied_};
     }
 }
 

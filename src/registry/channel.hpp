@@ -19,8 +19,10 @@ namespace lade::registry {
 
 class Channel {
 public:
-    // `client` outlives it. Credentials are dropped unless the host is the reference's own registry.
-    Channel(Client& client, Host host, const std::string& repository, std::optional<Credentials> credentials);
+    // `client` outlives it. Credentials are dropped unless the host is the reference's own registry. `denied` says
+    // what 401 and 403 mean as long as no credentials were refused.
+    Channel(Client& client, Host host, const std::string& repository, std::optional<Credentials> credentials,
+            std::string denied);
 
     const Host& host() const noexcept { return host_; }
 
@@ -35,6 +37,7 @@ public:
     struct Answer {
         Request request;
         Response response;
+        std::string denied; // what 401 and 403 mean: see throw_status()
     };
     Answer send(const Ask& ask, Receiver& receiver, const std::stop_token& stop);
 
@@ -48,6 +51,7 @@ private:
     const Host host_;
     const std::string repository_;
     Authorizer authorizer_;
+    const std::string denied_;
     // Which scheme a host on loopback speaks; settled by its first reply.
     std::atomic<Guess> guess_;
 };

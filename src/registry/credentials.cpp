@@ -40,18 +40,29 @@ std::optional<std::string> read_config(const std::string& path) {
         const int code = errno;
         if (code == ENOENT || code == ENOTDIR || code == EACCES)
             return std::nullopt;
-        throw_errno(code, path);
+        throw_errno(code, "open");
     }
-    return read_text(file.get(), max_config, path);
+    return read_text(file.get(), max_config, "the file");
 }
 
 // The parser's own message quotes the text where it stopped, and that may be a secret.
-Json parse_secret_json(const std::string& text, const std::string& path) {
+Json parse_secret_json(const std::string& text) {
     try {
-        return parse_json(text, path);
+        return parse_json(text, "");
     } catch (const Error& error) {
-        throw Error(error.kind(), path, ": not valid JSON");
+        throw Error(error.kind(), "not valid JSON");
     }
+}
+
+// The file's members; none when there is no file.
+Json read_config_object(const std::string& path) {
+    const auto text = path.empty() ? std::nullopt : read_config(path);
+    if (!text || trim(*text).empty())
+        return Json::object();
+    Json config = parse_secret_json(*text);
+    if (!config.is_object())
+        throw Error(ErrorKind::invalid_argument, "not a JSON object");
+    return config;
 }
 
 // "https://host:port/v1/" and "host:port" are the same registry.
@@ -111,19 +122,25 @@ Credentials parse_user(std::string_view text) {
 
 std::optional<Credentials> find_docker_credentials(std::string_view registry) {
     const std::string path = config_path();
-    const auto text = path.empty() ? std::nullopt : read_config(path);
-    if (!text || trim(*text).empty())
-        return std::nullopt;
-    const Json config = parse_secret_json(*text, path);
     return doing(path, [&]() -> std::optional<Credentials> {
-        if (!config.is_object())
-            throw Error(ErrorKind::invalid_argument, "not a JSON object");
+        const Json config = read_config_object(path);
         // Entries of credHelpers and credsStore will be asked here, before `auths` (2.8).
         const Json* auths = find_object(config, "auths");
         const Json* entry = auths == nullptr ? nullptr : find_entry(*auths, registry);
         if (entry == nullptr)
             return std::nullopt;
         return doing([&] { return cat("auths of ", registry); }, [&] { return read_entry(*entry); });
+    });
+}
+
+std::optional<std::string> find_docker_helper(std::string_view registry) {
+    const std::string path = config_path();
+    return doing(path, [&]() -> std::optional<std::string> {
+        const Json config = read_config_object(path);
+        const Json* helpers = find_object(config, "credHelpers");
+        const bool named = helpers != nullptr && find_entry(*helpers, registry) != nullptr;
+        const bool stored = !find_string(config, "credsStore").value_or("").empty();
+        return named || stored ? std::optional(path) : std::nullopt;
     });
 }
 

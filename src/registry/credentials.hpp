@@ -22,4 +22,8 @@ Credentials parse_user(std::string_view text);
 // nullopt when there is no file or no entry. A file that cannot be parsed is invalid_argument naming it.
 std::optional<Credentials> find_docker_credentials(std::string_view registry);
 
+// The configuration's path when it says that a credential helper is to be asked for this registry, which nobody does
+// here yet: whoever is refused should learn why.
+std::optional<std::string> find_docker_helper(std::string_view registry);
+
 } // namespace lade::registry

@@ -49,10 +49,14 @@ struct Repository::Impl {
     Impl(oci::Reference wanted, Options options) : reference(std::move(wanted)), retries(options.retries) {
         if (!options.credentials)
             options.credentials = find_docker_credentials(reference.domain());
+        std::string denied(denied_meaning);
+        if (!options.credentials)
+            if (const auto config = find_docker_helper(reference.domain()))
+                denied += cat(" (the credential helper named in ", *config, " is not asked: not supported yet)");
         const HostRules rules{.plain_http = options.plain_http, .skip_verify = options.skip_verify};
         for (Host& host : hosts_for(reference.domain(), rules))
             channels.push_back(
-                std::make_unique<Channel>(client, std::move(host), reference.path(), options.credentials));
+                std::make_unique<Channel>(client, std::move(host), reference.path(), options.credentials, denied));
     }
 
     // There is one host so far. With mirrors, resolve and fetch will go through all that are capable, in order, and
@@ -103,9 +107,9 @@ void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, 
                         descriptor.size);
         if (response.status == 404)
             doing([&] { return cat(impl_->reference.repository(), '@', descriptor.digest, " not found"); },
-                  [&] { throw_status(request, response, denied_meaning); });
+                  [&] { throw_status(request, response, answer.denied); });
         if (!response.ok())
-            throw_status(request, response, denied_meaning);
+            throw_status(request, response, answer.denied);
         check_kind(descriptor, request, response);
         if (!receiver.done())
             throw Transient(describe(request), ": the body ended after ", receiver.position(), " of ", descriptor.size,

@@ -109,7 +109,7 @@ oci::Descriptor Resolution::run() {
         if (auto descriptor = find(path))
             return *std::move(descriptor);
     doing([&] { return cat(reference_.string(), " not found"); },
-          [&] { throw_status(missing_->request, missing_->response, denied_meaning); });
+          [&] { throw_status(missing_->request, missing_->response, missing_->denied); });
     throw Error(ErrorKind::internal, "unreachable");
 }
 
@@ -126,7 +126,7 @@ std::optional<oci::Descriptor> Resolution::find(const std::string& path) {
         return std::nullopt;
     }
     if (!head.response.ok())
-        throw_status(head.request, head.response, denied_meaning);
+        throw_status(head.request, head.response, head.denied);
 
     const auto told = told_digest(head.request, head.response);
     // No document is empty: a length of 0 is a proxy's way of not knowing.
@@ -150,7 +150,7 @@ std::optional<oci::Descriptor> Resolution::get(const std::string& path) {
         return std::nullopt;
     }
     if (!answer.response.ok())
-        throw_status(answer.request, answer.response, denied_meaning);
+        throw_status(answer.request, answer.response, answer.denied);
     std::string type = checked_media_type(answer.request, answer.response);
     const std::string text = receiver.take();
     oci::Hasher hasher(reference_.digest() ? reference_.digest()->algorithm() : oci::Algorithm::sha256);
@@ -168,7 +168,7 @@ void Resolution::refuse_forbidden(const std::string& path, const Channel::Answer
     DocumentReceiver nothing(path);
     const Channel::Answer get = ask("GET", path, nothing);
     const Channel::Answer& told = get.response.status == 403 ? get : head;
-    throw_status(head.request, told.response, denied_meaning);
+    throw_status(head.request, told.response, told.denied);
 }
 
 } // namespace

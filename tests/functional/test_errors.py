@@ -328,7 +328,8 @@ class Credentials(Case):
         self.need_basic()
         self.fails(self.pull(), 7)
         result = self.pull("-u", "me:wrong")
-        self.fails(result, 7)
+        self.fails(result, 7, "the credentials are not accepted")
+        self.assertNotIn("may not exist", result.err)
         self.assertNotIn("wrong", result.err)
         self.assertEqual(self.pull("-u", "me:secret").code, 0)
 
@@ -338,6 +339,12 @@ class Credentials(Case):
         config.mkdir()
         (config / "config.json").write_text(json.dumps({"auths": {self.registry.host: {"auth": basic("me", "secret").removeprefix("Basic ")}}}))
         self.assertEqual(self.pull(env={"DOCKER_CONFIG": str(config)}).code, 0)
+        for helper in ({"credsStore": "pass"}, {"credHelpers": {self.registry.host: "ecr-login"}}):
+            (config / "config.json").write_text(json.dumps({"auths": {self.registry.host: {}}, **helper}))
+            self.fails(self.pull(env={"DOCKER_CONFIG": str(config)}), 7, "credential helper", str(config), "not supported yet")
+            self.fails(self.pull("-u", "me:wrong", env={"DOCKER_CONFIG": str(config)}), 7, "not accepted")
+        (config / "config.json").write_text(json.dumps({"credHelpers": {"elsewhere.test": "ecr-login"}}))
+        self.assertNotIn("helper", self.pull(env={"DOCKER_CONFIG": str(config)}).err)
         (config / "config.json").write_text("{broken")
         self.fails(self.pull(env={"DOCKER_CONFIG": str(config)}), 2, "config.json")
 
