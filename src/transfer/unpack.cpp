@@ -292,9 +292,14 @@ oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOp
     if (!image)
         throw not_found();
     store::Blobs blobs(store, options.name_space);
-    const std::vector<PlatformImage> chosen =
-        choose_images(image->target, {.platforms = {options.platform}},
-                      [&](const oci::Descriptor& descriptor) { return blobs.read_document(descriptor); });
+    // The index names what other platforms there are; their own documents come with a pull of theirs.
+    const auto read = [&](const oci::Descriptor& descriptor) {
+        if (descriptor.digest != image->target.digest && !blobs.find(descriptor.digest))
+            throw Error(ErrorKind::not_found, "platform ", oci::to_string(options.platform),
+                        " was not pulled: content ", descriptor.digest, " not found");
+        return blobs.read_document(descriptor);
+    };
+    const std::vector<PlatformImage> chosen = choose_images(image->target, {.platforms = {options.platform}}, read);
     const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token&) {
         return open_stored(blobs, layer);
     };

@@ -274,6 +274,13 @@ class PullByRules(Case):
         self.lade.ok("images", "unpack", ref, "--platform", "linux/arm64", "--to", self.scratch / "flat")
         self.assertEqual((self.scratch / "flat/which").read_text(), "arm64")
 
+    def test_a_platform_that_was_not_pulled_is_named(self):
+        ref = self.registry.add(index_of(self.several_platforms()))
+        self.lade.ok("images", "pull", "--no-unpack", "--platform", "linux/amd64", ref)
+        result = self.lade.run("images", "unpack", ref, "--progress", "none", "--platform", "arm64", "--to", self.scratch / "flat")
+        self.fails(result, 3, ref, "linux/arm64 was not pulled")
+        self.assertFalse((self.scratch / "flat").exists())
+
     def test_all_platforms_are_content_without_snapshots(self):
         every = self.several_platforms()
         ref = self.registry.add(index_of(every))
