@@ -18,6 +18,7 @@ _lade() {
         */pull) words+=" --platform --all-platforms --snapshotter --no-unpack --print-chainid --label --max-concurrent-downloads --progress --quiet --json --user --plain-http --skip-verify --retries" ;;
         */unpack) words+=" --snapshotter --to --platform --progress --print-chainid --quiet --json" ;;
         leases/create) words+=" --id --expires" ;;
+        images/inspect | image/inspect | i/inspect) words+=" --content --json" ;;
         */rm) words+=" --sync --no-gc" ;;
         gc/) words+=" --dry-run --json" ;;
         *) words+=" --json --quiet" ;;

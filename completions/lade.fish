@@ -26,6 +26,7 @@ for flag in all-platforms no-unpack print-chainid plain-http skip-verify
     complete -c lade -n '__lade_is lade images pull' -l $flag
 end
 complete -c lade -n '__lade_is lade images unpack' -l to -r
+complete -c lade -n '__lade_is lade images inspect' -l content
 complete -c lade -l no-gc
 complete -c lade -n '__lade_is lade leases create' -l id -x
 complete -c lade -n '__lade_is lade leases create' -l expires -x

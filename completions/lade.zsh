@@ -13,6 +13,7 @@ _lade() {
         images|image|i) case $words[3] in
             pull) flags+=(--platform --all-platforms --snapshotter --no-unpack --print-chainid --label --max-concurrent-downloads --progress --user --plain-http --skip-verify --retries) ;;
             unpack) flags+=(--snapshotter --to --platform --progress --print-chainid) ;;
+            inspect) flags+=(--content) ;;
             rm) flags+=(--no-gc) ;;
             esac ;;
         snapshots|snapshot) flags+=(--snapshotter) ;;

@@ -71,7 +71,9 @@ void add_content(CLI::App& app, Context& context) {
 
     CLI::App& running = add_command(group, "active", "list downloads, running or resumable");
     add_json(running, context);
-    running.callback([&context] { context.command = [&context] { active(context); }; });
+    auto ignored = std::make_shared<std::string>();
+    running.add_option("-t,--timeout", *ignored, "accepted for ctr")->group("");
+    running.callback([&context, ignored] { context.command = [&context] { active(context); }; });
 
     CLI::App& get = add_command(group, "get", "write a blob to standard output");
     auto digest = std::make_shared<std::string>();

@@ -25,14 +25,20 @@ namespace lade::cli {
 
 namespace {
 
-// The record's own name first: names made by other tools need not be references.
+// What the store may know an image by. The record's own name first: names made by other tools need not be
+// references.
+std::vector<std::string> names_for(const std::string& name) {
+    std::vector<std::string> names{name};
+    if (const auto reference = oci::Reference::try_parse(name))
+        names.push_back(reference->string());
+    return names;
+}
+
 store::Image get_image(Context& context, const std::string& name) {
     store::Images images(context.store(), context.name_space);
-    if (auto image = images.find(name))
-        return *image;
-    const std::string full = oci::Reference::parse(name).string();
-    if (auto image = images.find(full))
-        return *image;
+    for (const std::string& one : names_for(name))
+        if (auto image = images.find(one))
+            return *image;
     throw Error(ErrorKind::not_found, "image ", printable(name), " not found");
 }
 
@@ -216,29 +222,43 @@ void add_unpack(CLI::App& group, Context& context) {
 
 // ls, rm, inspect
 
-void list(Context& context) {
-    store::Images images(context.store(), context.name_space);
-    const std::vector<store::Image> all = images.list();
-    if (context.json) {
-        Json array = Json::array();
-        for (const store::Image& image : all)
-            array.push_back(to_json(image));
-        context.print_json(array);
-        return;
+// What its documents tell; nothing but a warning when they cannot be read, for the other images are still to be
+// listed.
+std::optional<transfer::ImageSummary> find_summary(Context& context, const store::Image& image) {
+    store::Blobs blobs(context.store(), context.name_space);
+    try {
+        return transfer::summarize(blobs, image.target, oci::host_platform());
+    } catch (const Error& error) {
+        if (error.kind() == ErrorKind::cancelled)
+            throw;
+        complain(cat("warning: image ", printable(image.name), ": ", error.message()));
+        return std::nullopt;
     }
-    if (context.quiet) {
+}
+
+void list(Context& context) {
+    const std::vector<store::Image> all = store::Images(context.store(), context.name_space).list();
+    if (context.quiet && !context.json) {
         for (const store::Image& image : all)
             context.print(image.name + "\n");
         return;
     }
-    store::Blobs blobs(context.store(), context.name_space);
+    Json array = Json::array();
     Table table({"REF", "TYPE", "DIGEST", "SIZE", "PLATFORMS", "LABELS"});
     for (const store::Image& image : all) {
-        const transfer::ImageSummary summary = transfer::summarize(blobs, image.target, oci::host_platform());
-        table.add({image.name, image.target.media_type, image.target.digest.string(), kib_size(summary.size),
-                   summary.platforms.empty() ? "-" : join(summary.platforms, ","), format_labels(image.labels)});
+        const auto summary = find_summary(context, image);
+        const std::vector<std::string> platforms = summary ? summary->platforms : std::vector<std::string>{};
+        table.add({image.name, image.target.media_type, image.target.digest.string(),
+                   summary ? kib_size(summary->size) : "-", platforms.empty() ? "-" : join(platforms, ","),
+                   format_labels(image.labels)});
+        array.push_back(to_json(image));
+        array.back()["size"] = summary ? Json(summary->size) : Json();
+        array.back()["platforms"] = platforms;
     }
-    context.print(table.text());
+    if (context.json)
+        context.print_json(array);
+    else
+        context.print(table.text());
 }
 
 void add_list(CLI::App& group, Context& context) {
@@ -263,8 +283,8 @@ void add_remove(CLI::App& group, Context& context) {
         context.command = [&context, flags] {
             store::Images images(context.store(), context.name_space);
             for_each_item(flags->names, [&](const std::string& name) {
-                const auto full = [&] { return oci::Reference::parse(name).string(); };
-                if (images.remove(name) || images.remove(full()))
+                const auto removed = [&](const std::string& one) { return images.remove(one); };
+                if (std::ranges::any_of(names_for(name), removed))
                     context.print(name + "\n");
                 else
                     complain(cat("warning: image ", printable(name), " not found"));
@@ -276,7 +296,7 @@ void add_remove(CLI::App& group, Context& context) {
 
 class Tree {
 public:
-    explicit Tree(store::Blobs& blobs) : blobs_(blobs) {}
+    Tree(store::Blobs& blobs, bool content) : blobs_(blobs), content_(content) {}
 
     std::string text(const store::Image& image) {
         out_ = cat(printable(image.name), "\n│    Created: ", rfc3339(image.created),
@@ -295,6 +315,8 @@ public:
         node["present"] = blob.has_value();
         if (blob)
             node["labels"] = labels_json(blob->labels);
+        if (blob && shows_content(descriptor))
+            node["content"] = read(descriptor);
         if (const auto children = transfer::children_of(blobs_, descriptor); !children.empty()) {
             node["children"] = Json::array();
             for (const oci::Descriptor& child : children)
@@ -310,29 +332,70 @@ private:
         const std::string below = cat(indent, last ? "    " : "│   ");
         if (descriptor.platform)
             out_ += cat(below, " Platform: ", printable(to_string(*descriptor.platform)), "\n");
-        if (!blobs_.find(descriptor.digest)) {
+        const auto blob = blobs_.find(descriptor.digest);
+        if (!blob) {
             out_ += cat(below, "└──  Content does not exist locally, skipping\n");
             return;
         }
+        if (content_)
+            add_boxes(descriptor, *blob, below);
         const auto children = transfer::children_of(blobs_, descriptor);
         for (std::size_t i = 0; i < children.size(); ++i)
             add(children[i], below, i + 1 == children.size());
     }
 
+    bool shows_content(const oci::Descriptor& descriptor) const {
+        return content_ && descriptor.media_type.ends_with("json");
+    }
+
+    Json read(const oci::Descriptor& descriptor) {
+        return parse_json(blobs_.read_document(descriptor), descriptor.digest.string());
+    }
+
+    // Members as the document has them, which was found well-formed before.
+    std::string in_its_order(const oci::Descriptor& descriptor) {
+        static_cast<void>(read(descriptor));
+        using Ordered = nlohmann::ordered_json;
+        return Ordered::parse(blobs_.read_document(descriptor)).dump(3, ' ', false, Ordered::error_handler_t::replace);
+    }
+
+    // ctr's own form.
+    void add_boxes(const oci::Descriptor& descriptor, const store::Blob& blob, const std::string& indent) {
+        constexpr std::string_view bottom = "└───────────────────────\n";
+        if (!blob.labels.empty()) {
+            out_ += cat(indent, "┌────────Labels─────────\n");
+            for (const auto& [key, value] : blob.labels)
+                out_ += cat(indent, "│\"", printable(key), "\": \"", printable(value), "\"\n");
+            out_ += cat(indent, bottom);
+        }
+        if (!shows_content(descriptor))
+            return;
+        out_ += cat(indent, "┌────────Content────────\n");
+        for (const std::string& line : split(in_its_order(descriptor), '\n'))
+            out_ += cat(indent, "│", printable(line), "\n");
+        out_ += cat(indent, bottom);
+    }
+
     store::Blobs& blobs_;
+    bool content_;
     std::string out_;
 };
 
 void add_inspect(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "inspect", "show what an image consists of", {"i"});
-    auto name = std::make_shared<std::string>();
-    command.add_option("ref", *name, "the image")->required();
+    struct Flags {
+        std::string name;
+        bool content = false;
+    };
+    auto flags = std::make_shared<Flags>();
+    command.add_option("ref", flags->name, "the image")->required();
+    command.add_flag("--content", flags->content, "show labels and the text of JSON documents too");
     add_json(command, context);
-    command.callback([&context, name] {
-        context.command = [&context, name] {
-            const store::Image image = get_image(context, *name);
+    command.callback([&context, flags] {
+        context.command = [&context, flags] {
+            const store::Image image = get_image(context, flags->name);
             store::Blobs blobs(context.store(), context.name_space);
-            Tree tree(blobs);
+            Tree tree(blobs, flags->content);
             if (!context.json) {
                 context.print(tree.text(image));
                 return;

@@ -151,6 +151,15 @@ Reference Reference::parse(std::string_view text) {
                  });
 }
 
+std::optional<Reference> Reference::try_parse(std::string_view text) {
+    try {
+        return parse(text);
+    } catch (const Error&) {
+        // Why it is none is of no interest to who asks this.
+        return std::nullopt;
+    }
+}
+
 std::string Reference::repository() const {
     return cat(domain_, '/', path_);
 }

@@ -16,6 +16,8 @@ public:
     // Normalises by the rules of 1.2; without tag and digest the tag is "latest". Also refused, as
     // invalid_argument naming the text: a scheme ("://"), user info, a query or a fragment.
     static Reference parse(std::string_view text);
+    // As parse(), but nullopt for what is no reference.
+    static std::optional<Reference> try_parse(std::string_view text);
 
     // The registry as named, e.g. "docker.io" or "localhost:5000".
     const std::string& domain() const noexcept { return domain_; }

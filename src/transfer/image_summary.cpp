@@ -7,12 +7,19 @@
 
 namespace lade::transfer {
 
+namespace {
+
+bool is_document(const oci::Descriptor& descriptor) {
+    return oci::media_type::is_index(descriptor.media_type) || oci::media_type::is_manifest(descriptor.media_type);
+}
+
+} // namespace
+
 std::vector<oci::Descriptor> children_of(store::Blobs& blobs, const oci::Descriptor& descriptor) {
-    const bool is_index = oci::media_type::is_index(descriptor.media_type);
-    if ((!is_index && !oci::media_type::is_manifest(descriptor.media_type)) || !blobs.find(descriptor.digest))
+    if (!is_document(descriptor) || !blobs.find(descriptor.digest))
         return {};
     const std::string text = blobs.read_document(descriptor);
-    if (is_index)
+    if (oci::media_type::is_index(descriptor.media_type))
         return oci::parse_index(text, descriptor.media_type, cat("index ", descriptor.digest)).manifests;
     const oci::Manifest manifest =
         oci::parse_manifest(text, descriptor.media_type, cat("manifest ", descriptor.digest));
@@ -22,6 +29,8 @@ std::vector<oci::Descriptor> children_of(store::Blobs& blobs, const oci::Descrip
 }
 
 ImageSummary summarize(store::Blobs& blobs, const oci::Descriptor& target, const oci::Platform& wish) {
+    if (is_document(target) && !blobs.find(target.digest))
+        throw Error(ErrorKind::not_found, "content ", target.digest, " not found");
     ImageSummary summary{.size = target.size, .platforms = {}};
     std::vector<oci::Descriptor> manifests{target};
     if (oci::media_type::is_index(target.media_type))

@@ -16,7 +16,8 @@ struct ImageSummary {
     std::vector<std::string> platforms; // sorted, each once; unknown ones left out
 };
 
-// Documents that are missing count nothing.
+// not_found: the target is not here; data_loss: a document is damaged. Other documents that are missing, as those of
+// platforms that nobody pulled, count nothing.
 ImageSummary summarize(store::Blobs& blobs, const oci::Descriptor& target, const oci::Platform& wish);
 
 // The children of an index or manifest (registry-and-unpack.md 3.2); none for anything else and for a

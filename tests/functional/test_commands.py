@@ -65,6 +65,26 @@ class WithAnImage(Case):
         self.assertEqual(cells[2], self.image.root)
         self.assertIn("linux/amd64", cells)
         self.assertEqual(self.lade.ok("i", "list", "-q").out, self.ref + "\n")
+        (row,) = self.lade.json("images", "ls")
+        documents = [self.image.descriptor()["size"], self.image.config["size"]]
+        self.assertEqual(row["size"], sum(documents) + sum(layer["size"] for layer in self.image.layers))
+        self.assertEqual(row["platforms"], ["linux/amd64"])
+
+    def test_images_ls_has_a_row_for_an_image_that_lost_its_blobs(self):
+        other = self.registry.add(Image([Layer().file("c", "ccc")]), "other")
+        self.lade.ok("images", "pull", other)
+        blob = self.lade.root / "content/blobs" / self.image.root.replace(":", "/")
+        for damage in (blob.unlink, lambda: self.lade.ok("content", "rm", self.image.root)):
+            damage()
+            result = self.lade.ok("images", "ls")
+            (row,) = [line.split() for line in result.out.splitlines() if line.startswith(self.ref)]
+            self.assertEqual((row[2:]), [self.image.root, "-", "-", "-"])
+            self.assertEqual(len(result.out.splitlines()), 3)
+            self.assertEqual(result.err.count("warning: "), 1, result.err)
+            self.assertIn(self.image.root, result.err)
+            rows = {row["name"]: row for row in self.lade.json("images", "ls")}
+            self.assertEqual((rows[self.ref]["size"], rows[self.ref]["platforms"]), (None, []))
+            self.assertEqual(rows[other]["platforms"], ["linux/amd64"])
 
     def test_flags_may_stand_anywhere(self):
         first = self.lade.run("images", "ls", "-q", "--root", self.lade.root, "-n", "default", env={"LADE_ROOT": "/nonexistent"})
@@ -77,7 +97,19 @@ class WithAnImage(Case):
             self.assertIn(blob, text)
         document = self.lade.json("images", "inspect", self.ref)
         self.assertEqual([c["digest"] for c in document["tree"]["children"]], [self.image.config["digest"], *(layer["digest"] for layer in self.image.layers)])
-        self.fails(self.lade.run("images", "inspect", "none"), 3, "none")
+        for name in ("none", "NONE", "a b", "x@sha256:1"):
+            self.fails(self.lade.run("images", "inspect", name), 3, name, "not found")
+
+    def test_images_inspect_content(self):
+        lines = self.lade.ok("images", "inspect", "--content", self.ref).out.splitlines()
+        for line in ("    ┌────────Labels─────────", "    ┌────────Content────────", "    └───────────────────────", '    │   "schemaVersion": 2,'):
+            self.assertIn(line, lines)
+        boxed = [line.removeprefix("    │   ") for line in lines[lines.index("    ┌────────Content────────") :]]
+        self.assertTrue(any("diff_ids" in line for line in boxed), lines)
+        tree = self.lade.json("images", "inspect", "--content", self.ref)["tree"]
+        self.assertEqual(tree["content"], json.loads(self.image.documents[self.image.root][1]))
+        self.assertIn("rootfs", tree["children"][0]["content"])
+        self.assertNotIn("content", tree["children"][1])
 
     def test_images_rm_takes_what_only_the_image_kept(self):
         self.assertEqual(self.lade.ok("images", "rm", self.ref).out, self.ref + "\n")
@@ -85,9 +117,11 @@ class WithAnImage(Case):
         self.assertEqual(self.lade.json("snapshots", "ls"), [])
         self.assertEqual(os.listdir(self.lade.root / "content/blobs/sha256"), [])
         self.assertEqual(os.listdir(self.lade.root / "snapshots/overlayfs"), [])
-        gone = self.lade.run("images", "rm", self.ref)
-        self.assertEqual((gone.code, gone.out), (0, ""))
-        self.assertIn("not found", gone.err)
+        # What is no name of an image is none of the images that are here either.
+        for name in (self.ref, "NOPE", "a b"):
+            gone = self.lade.run("images", "rm", name)
+            self.assertEqual((gone.code, gone.out), (0, ""))
+            self.assertIn(f"{name} not found", gone.err)
 
     def test_images_rm_leaves_what_another_image_keeps(self):
         other = self.registry.add(Image([Layer().file("a", "aaa")]), "other")
@@ -194,7 +228,7 @@ class Bookkeeping(Case):
     def test_an_empty_store_lists_nothing(self):
         for group in ("images", "content", "snapshots", "leases", "namespaces"):
             self.assertEqual(self.lade.json(group, "ls"), [])
-        self.assertEqual(self.lade.json("content", "active"), [])
+        self.assertEqual(self.lade.json("content", "active", "-t", "1s"), [])
 
     def test_version_and_help(self):
         version = re.search(r"version: '([0-9.]+)'", (REPOSITORY / "meson.build").read_text()).group(1)
