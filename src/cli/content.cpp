@@ -17,7 +17,9 @@ namespace lade::cli {
 namespace {
 
 void list(Context& context) {
-    const std::vector<store::Blob> all = store::Blobs(context.store(), context.name_space).list();
+    std::vector<store::Blob> all;
+    if (context.has_store())
+        all = store::Blobs(context.store(), context.name_space).list();
     if (context.json) {
         Json array = Json::array();
         for (const store::Blob& blob : all)
@@ -41,7 +43,9 @@ void list(Context& context) {
 }
 
 void active(Context& context) {
-    const std::vector<store::IngestStatus> all = store::Blobs(context.store(), context.name_space).active();
+    std::vector<store::IngestStatus> all;
+    if (context.has_store())
+        all = store::Blobs(context.store(), context.name_space).active();
     if (context.json) {
         Json array = Json::array();
         for (const store::IngestStatus& ingest : all)
@@ -81,7 +85,7 @@ void add_content(CLI::App& app, Context& context) {
     get.callback([&context, digest] {
         context.command = [&context, digest] {
             const oci::Digest wanted = oci::Digest::parse(*digest);
-            const Fd file = store::Blobs(context.store(), context.name_space).open(wanted);
+            const Fd file = store::Blobs(context.existing_store(), context.name_space).open(wanted);
             FileSource source(file.get(), wanted.string());
             Output output(context.stop());
             copy(source, output);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include <cerrno>
 #include <exception>
 #include <filesystem>
 #include <map>
@@ -15,15 +16,30 @@
 
 namespace lade::cli {
 
+std::string Context::place() const {
+    oci::validate_identifier("namespace", name_space);
+    const std::string chosen = root.empty() ? store::default_root() : root;
+    return std::filesystem::absolute(chosen).lexically_normal().string();
+}
+
 store::Store& Context::store() {
     if (!store_) {
         static const std::map<std::string, store::Sync> modes{
             {"none", store::Sync::none}, {"content", store::Sync::content}, {"full", store::Sync::full}};
-        oci::validate_identifier("namespace", name_space);
-        const std::string place = root.empty() ? store::default_root() : root;
-        store_.emplace(std::filesystem::absolute(place).lexically_normal().string(), modes.at(sync), stop_);
+        store_.emplace(place(), modes.at(sync), stop_);
     }
     return *store_;
+}
+
+bool Context::has_store() const {
+    // Whatever else is wrong with it is told by those who open it.
+    return store_ || ::access((place() + "/meta.db").c_str(), F_OK) == 0 || errno != ENOENT;
+}
+
+store::Store& Context::existing_store() {
+    if (!has_store())
+        throw Error(ErrorKind::not_found, "store ", printable(place()), " does not exist");
+    return store();
 }
 
 void Context::print(std::string_view text) const {

@@ -30,8 +30,13 @@ public:
     std::function<void()> command;
 
     const std::stop_token& stop() const noexcept { return stop_; }
-    // Validates the namespace's name too.
+    // Each validates the namespace's name too.
+    // The store, made when there is none: for commands that write.
     store::Store& store();
+    // Whether there is a store: a listing has nothing to list where there is none, and makes none.
+    bool has_store() const;
+    // The store, or not_found: for commands that read one thing.
+    store::Store& existing_store();
 
     // Both write to stdout, as an Output does.
     void print(std::string_view text) const;
@@ -39,6 +44,8 @@ public:
     void print_json(const Json& value) const;
 
 private:
+    std::string place() const;
+
     std::stop_token stop_;
     std::optional<store::Store> store_;
 };

@@ -35,7 +35,7 @@ std::vector<std::string> names_for(const std::string& name) {
 }
 
 store::Image get_image(Context& context, const std::string& name) {
-    store::Images images(context.store(), context.name_space);
+    store::Images images(context.existing_store(), context.name_space);
     for (const std::string& one : names_for(name))
         if (auto image = images.find(one))
             return *image;
@@ -237,7 +237,9 @@ std::optional<transfer::ImageSummary> find_summary(Context& context, const store
 }
 
 void list(Context& context) {
-    const std::vector<store::Image> all = store::Images(context.store(), context.name_space).list();
+    std::vector<store::Image> all;
+    if (context.has_store())
+        all = store::Images(context.store(), context.name_space).list();
     if (context.quiet && !context.json) {
         for (const store::Image& image : all)
             context.print(image.name + "\n");

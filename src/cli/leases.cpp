@@ -22,7 +22,9 @@ struct CreateFlags {
 };
 
 void list(Context& context) {
-    const std::vector<store::Lease> all = store::Leases(context.store(), context.name_space).list();
+    std::vector<store::Lease> all;
+    if (context.has_store())
+        all = store::Leases(context.store(), context.name_space).list();
     if (context.json) {
         Json array = Json::array();
         for (const store::Lease& lease : all)

@@ -14,7 +14,9 @@ namespace lade::cli {
 namespace {
 
 void list(Context& context) {
-    const std::vector<store::Namespace> all = store::Namespaces(context.store()).list();
+    std::vector<store::Namespace> all;
+    if (context.has_store())
+        all = store::Namespaces(context.store()).list();
     if (context.json) {
         Json array = Json::array();
         for (const store::Namespace& one : all)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -27,8 +28,20 @@ struct Flags {
     std::string name() const { return snapshotter.empty() ? "overlayfs" : snapshotter; }
 };
 
+// Nothing to read; an unknown snapshotter is refused all the same.
+bool is_absent(const Context& context, const Flags& flags) {
+    const auto known = snapshot::snapshotter_names();
+    return !context.has_store() && std::ranges::find(known, flags.name()) != known.end();
+}
+
 store::Snapshots open(Context& context, const Flags& flags) {
+    if (is_absent(context, flags))
+        context.existing_store();
     return {context.store(), context.name_space, flags.name()};
+}
+
+std::vector<store::Snapshot> list_all(Context& context, const Flags& flags) {
+    return is_absent(context, flags) ? std::vector<store::Snapshot>{} : open(context, flags).list();
 }
 
 std::string capital(store::SnapshotKind kind) {
@@ -54,7 +67,7 @@ Json describe(const store::Snapshot& snapshot, const Flags& flags) {
 }
 
 void list(Context& context, const Flags& flags) {
-    const std::vector<store::Snapshot> all = open(context, flags).list();
+    const std::vector<store::Snapshot> all = list_all(context, flags);
     if (context.json) {
         Json array = Json::array();
         for (const store::Snapshot& snapshot : all)
@@ -94,7 +107,7 @@ using Children = std::map<std::string, std::vector<std::string>>;
 
 void tree(Context& context, const Flags& flags) {
     Children children;
-    for (const store::Snapshot& snapshot : open(context, flags).list())
+    for (const store::Snapshot& snapshot : list_all(context, flags))
         children[snapshot.parent].push_back(snapshot.key);
     // A chain can be hundreds of layers long: no recursion.
     struct Node {
@@ -126,15 +139,17 @@ void tree(Context& context, const Flags& flags) {
 }
 
 void usage(Context& context, const Flags& flags) {
-    store::Snapshots snapshots = open(context, flags);
     std::vector<std::string> keys = flags.keys;
     if (keys.empty())
-        for (const store::Snapshot& snapshot : snapshots.list())
+        for (const store::Snapshot& snapshot : list_all(context, flags))
             keys.push_back(snapshot.key);
+    std::optional<store::Snapshots> snapshots;
+    if (!keys.empty())
+        snapshots.emplace(open(context, flags));
     Json array = Json::array();
     Table table({"KEY", "SIZE", "INODES"});
     for (const std::string& key : keys) {
-        const DiskUsage used = snapshots.usage(key);
+        const DiskUsage used = snapshots->usage(key);
         array.push_back({{"key", key}, {"size", used.size}, {"inodes", used.inodes}});
         table.add({key, flags.bytes ? std::to_string(used.size) : kib_size(used.size), std::to_string(used.inodes)});
     }

@@ -229,6 +229,22 @@ class Bookkeeping(Case):
         for group in ("images", "content", "snapshots", "leases", "namespaces"):
             self.assertEqual(self.lade.json(group, "ls"), [])
         self.assertEqual(self.lade.json("content", "active", "-t", "1s"), [])
+        self.assertEqual(self.lade.json("snapshots", "tree"), [])
+        self.assertEqual(self.lade.json("snapshots", "usage"), [])
+
+    def test_reading_makes_no_store(self):
+        typo = self.scratch / "typo/a/b"
+        digest = "sha256:" + "0" * 64
+        for group in ("images", "content", "snapshots", "leases", "namespaces"):
+            self.assertEqual(self.lade.json(group, "ls", "--root", typo), [])
+        for args in (["images", "inspect", "x"], ["images", "unpack", "x", "--to", typo], ["content", "get", digest],
+                     ["snapshots", "info", "x"], ["snapshots", "mounts", "/mnt", "x"], ["snapshots", "usage", "x"]):
+            with self.subTest(args):
+                self.fails(self.lade.run("--root", typo, *args), 3, str(typo), "does not exist")
+        self.fails(self.lade.run("--root", typo, "-n", "a..b", "images", "ls"), 2, "a..b")
+        self.assertFalse((self.scratch / "typo").exists())
+        self.lade.ok("--root", typo, "leases", "create")
+        self.assertTrue((typo / "meta.db").exists())
 
     def test_version_and_help(self):
         version = re.search(r"version: '([0-9.]+)'", (REPOSITORY / "meson.build").read_text()).group(1)

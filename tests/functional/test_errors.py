@@ -251,7 +251,7 @@ class BadInput(Case):
         place = self.scratch / "closed"
         place.mkdir(mode=0o755)
         os.chmod(self.scratch, 0o755)
-        result = self.lade.run("images", "ls", env={"LADE_ROOT": str(place / "store")}, prefix=["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"])
+        result = self.lade.run("leases", "create", env={"LADE_ROOT": str(place / "store")}, prefix=["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"])
         self.fails(result, 7, str(place / "store"))
 
     def test_a_store_from_a_newer_version(self):
@@ -265,7 +265,7 @@ class BadInput(Case):
         self.assert_usable()
 
     def test_a_corrupt_database(self):
-        self.lade.ok("images", "ls")
+        self.lade.ok("leases", "create")
         for name in ("meta.db-wal", "meta.db-shm"):
             (self.lade.root / name).unlink(missing_ok=True)
         (self.lade.root / "meta.db").write_bytes(b"not a database" * 1000)
