@@ -192,7 +192,7 @@ class BadInput(Case):
         good = images.compress(Layer().file("f", os.urandom(50_000)).bytes(), "gzip")
         flipped = bytearray(good)
         flipped[len(good) // 2] ^= 0xFF
-        for word, blob in (("cut short", good[: len(good) // 2]), ("gzip", bytes(flipped)), ("gzip", good + b"garbage")):
+        for word, blob in (("cut short", good[: len(good) // 2]), ("gzip", bytes(flipped)), ("garbage after the last member", good + b"garbage")):
             with self.subTest(word):
                 self.fails(self.pull(self.swap(blob)), 8, images.digest(blob), word)
         self.assertEqual(self.lade.json("snapshots", "ls"), [])
@@ -229,6 +229,54 @@ class BadInput(Case):
         self.assertEqual(os.listdir(outside), [])
         self.assertEqual((self.scratch / "flat/escape").read_text(), "x")
         self.assertTrue((self.scratch / ("flat" + str(outside)) / "f").is_file())
+
+    def test_names_that_cannot_be(self):
+        need_root()
+        layers = {
+            "to-nothing": Layer().symlink("to-nothing", ""),
+            "hard-to-nothing": Layer().link("hard-to-nothing", ""),
+            "n" * 256: Layer().file("d/" + "n" * 256),
+        }
+        for name, layer in layers.items():
+            with self.subTest(name):
+                self.fails(self.pull(self.registry.add(Image([layer]), "names")), 2, name)
+        self.assertEqual(self.lade.json("snapshots", "ls"), [])
+        self.assert_usable()
+
+    def test_directories_deeper_than_descriptors_reach(self):
+        """Links stacked on links: no name is deep, where they lead is."""
+        need_root()
+        layer, steps = Layer(), "d/" * 200
+        layer.dir(steps)
+        below = steps
+        for i in range(10):
+            layer.symlink(f"link{i}", below)
+            below = f"link{i}/" + steps
+            layer.dir(below)
+        ref = self.registry.add(Image([layer]), "deep")
+        few = ["prlimit", "--nofile=1024:1024"]
+        self.fails(self.pull(ref, prefix=few), 9, "entry link0/d/d", "deeper than")
+        self.lade.ok("images", "pull", "--no-unpack", ref)
+        self.fails(self.lade.run("images", "unpack", ref, "--to", self.scratch / "flat", prefix=few), 9, "deeper than")
+        self.assertFalse((self.scratch / "flat").exists())
+        self.assertEqual(self.lade.json("snapshots", "ls"), [])
+        self.assert_usable()
+
+    def test_directories_as_deep_as_they_may_be(self):
+        need_root()
+        steps = "d/" * 255
+        base = Layer().dir(steps).file(steps + "f")
+        image = Image([base, *(Layer().file(f"{steps}{i}") for i in range(6)), Layer().link("hard", steps + "f")])
+        ref = self.registry.add(image, "deep")
+        few = ["prlimit", "--nofile=1024:1024"]
+        self.assertEqual(self.pull(ref, prefix=few).code, 0)
+        for more in (["--snapshotter", "native"], ["--to", self.scratch / "flat"]):
+            result = self.lade.run("images", "unpack", ref, *more, prefix=few)
+            self.assertEqual(result.code, 0, result.err)
+        self.assertTrue((self.scratch / "flat" / steps / "5").is_file())
+        self.assertEqual(self.lade.run("images", "rm", ref, prefix=few).code, 0)
+        self.assertEqual(self.lade.run("gc", prefix=few).code, 0)
+        self.assertEqual(self.lade.json("snapshots", "ls"), [])
 
     def test_a_full_disk(self):
         need_root()
