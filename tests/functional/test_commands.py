@@ -37,12 +37,12 @@ class WithAnImage(Case):
     def test_a_directory_that_is_open_to_others(self):
         root = self.scratch / "open"
         root.mkdir(mode=0o755)
-        self.lade.ok("images", "ls", env={"LADE_ROOT": str(root)})
+        self.lade.ok("namespaces", "create", "x", env={"LADE_ROOT": str(root)})
         self.assertEqual(root.stat().st_mode & 0o777, 0o700)
         other = self.scratch / "others"
         other.mkdir(mode=0o755)
         (other / "file").touch()
-        self.fails(self.lade.run("images", "ls", env={"LADE_ROOT": str(other)}), 5, str(other))
+        self.fails(self.lade.run("namespaces", "create", "x", env={"LADE_ROOT": str(other)}), 5, str(other))
         self.assertEqual([path.name for path in other.iterdir()], ["file"])
 
     def test_the_content_is_an_oci_layout_that_others_read(self):

@@ -99,7 +99,9 @@ class BadInput(Case):
         body[1000] ^= 1
         self.on_blob(self.big(), lambda handler: self.registry.send(handler, bytes(body)))
         self.fails(self.pull(None, "--no-unpack"), 8, self.big())
-        self.assertEqual(self.lade.ingests(), [], "spoilt bytes are not kept")
+        # The other layer may have been cut off in the middle, and is kept to go on with.
+        kept = [row["ref"] for row in self.lade.json("content", "active")]
+        self.assertEqual([ref for ref in kept if self.big() in ref], [], "spoilt bytes are not kept")
         self.assert_usable()
 
     def test_a_wrong_digest_while_unpacking_behind_the_download(self):
