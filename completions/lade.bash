@@ -15,8 +15,8 @@ _lade() {
         snapshots/ | snapshot/) words+=" ls tree info usage mounts rm --snapshotter" ;;
         leases/ | lease/) words+=" ls create rm" ;;
         namespaces/ | namespace/ | ns/) words+=" ls create label rm" ;;
-        */pull) words+=" --platform --all-platforms --snapshotter --no-unpack --print-chainid --label --max-concurrent-downloads --progress --quiet --json --user --plain-http --skip-verify --retries" ;;
-        */unpack) words+=" --snapshotter --to --platform --progress --print-chainid --quiet --json" ;;
+        */pull) words+=" --platform --all-platforms --snapshotter --no-unpack --print-chainid --label --max-concurrent-downloads --progress --quiet --json --user --plain-http --skip-verify --retries --max-size --max-entries --max-ratio --max-path --max-depth" ;;
+        */unpack) words+=" --snapshotter --to --platform --progress --print-chainid --quiet --json --max-size --max-entries --max-ratio --max-path --max-depth" ;;
         leases/create) words+=" --id --expires" ;;
         images/inspect | image/inspect | i/inspect) words+=" --content --json" ;;
         */rm) words+=" --sync --no-gc" ;;

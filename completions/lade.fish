@@ -22,6 +22,10 @@ end
 for flag in platform snapshotter label max-concurrent-downloads progress user retries
     complete -c lade -n '__lade_is lade images pull' -l $flag -x
 end
+for flag in max-size max-entries max-ratio max-path max-depth
+    complete -c lade -n '__lade_is lade images pull' -l $flag -x
+    complete -c lade -n '__lade_is lade images unpack' -l $flag -x
+end
 for flag in all-platforms no-unpack print-chainid plain-http skip-verify
     complete -c lade -n '__lade_is lade images pull' -l $flag
 end

@@ -11,8 +11,8 @@ _lade() {
     local -a flags=(--root --namespace --sync --help --version --json --quiet)
     case $words[2] in
         images|image|i) case $words[3] in
-            pull) flags+=(--platform --all-platforms --snapshotter --no-unpack --print-chainid --label --max-concurrent-downloads --progress --user --plain-http --skip-verify --retries) ;;
-            unpack) flags+=(--snapshotter --to --platform --progress --print-chainid) ;;
+            pull) flags+=(--platform --all-platforms --snapshotter --no-unpack --print-chainid --label --max-concurrent-downloads --progress --user --plain-http --skip-verify --retries --max-size --max-entries --max-ratio --max-path --max-depth) ;;
+            unpack) flags+=(--snapshotter --to --platform --progress --print-chainid --max-size --max-entries --max-ratio --max-path --max-depth) ;;
             inspect) flags+=(--content) ;;
             rm) flags+=(--no-gc) ;;
             esac ;;

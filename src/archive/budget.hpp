@@ -11,7 +11,8 @@ namespace lade::archive {
 struct Limits {
     std::uint64_t bytes = std::uint64_t{1} << 40; // of all files of the image
     std::uint64_t entries = 10'000'000;           // of all its layers
-    // Of a layer's tar to its compressed size: more than gzip can do. A layer of less than `ratio_free` is let through.
+    // Of a layer's tar to its compressed size: more than gzip can do. Up to `ratio_free` anything goes, for the sake of
+    // files of zeros.
     std::uint64_t ratio = 1100;
     // Both also of where an entry ends up, links followed. What the kernel takes in one call:
     std::size_t path = 4095;
@@ -21,7 +22,7 @@ struct Limits {
     // Spent on what must be remembered to the end of a layer, directories above all.
     std::size_t memory = std::size_t{1} << 29;
 };
-inline constexpr std::uint64_t ratio_free = std::uint64_t{64} << 20;
+inline constexpr std::uint64_t ratio_free = std::uint64_t{1} << 30;
 
 // What is left for the layers of one image, applied by any number of threads. A layer that has to be applied again
 // counts again.

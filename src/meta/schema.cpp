@@ -166,7 +166,9 @@ void migrate(Database& database) {
                         ": made by a newer lade (schema version ", version, ", this one knows up to ", newest, ")");
         return version;
     };
-    if (check() == newest)
+    const std::int64_t found = check();
+    database.use_wal();
+    if (found == newest)
         return;
     Transaction transaction(database);
     for (std::int64_t version = check(); version < newest; ++version)

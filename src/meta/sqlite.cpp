@@ -65,7 +65,6 @@ Database::Database(const std::string& path, bool durable, std::stop_token stop) 
         fail("open");
     sqlite3_extended_result_codes(connection, 1);
     sqlite3_busy_handler(connection, &Database::on_busy, this);
-    use_wal();
     execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
     execute("PRAGMA foreign_keys = ON");
 }

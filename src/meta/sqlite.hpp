@@ -107,10 +107,12 @@ public:
     std::int64_t last_id() const;
     const std::string& path() const noexcept { return path_; }
 
+    // Makes the journal a write-ahead log, which stays with the file: not before the file is known to be ours.
+    void use_wal();
+
 private:
     friend class Statement;
     friend class Transaction;
-    void use_wal();
     bool may_wait();
     static int on_busy(void* database, int tries) noexcept;
     std::int64_t changes() const;

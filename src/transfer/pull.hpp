@@ -26,7 +26,7 @@ struct PullOptions {
     oci::Labels labels;                     // of the image
     std::size_t downloads = 4;              // at the same time
     registry::Options registry;
-    archive::Limits limits; // of each image that is unpacked
+    Limits limits; // of each image that is unpacked
 };
 
 struct Pulled {

@@ -246,7 +246,7 @@ void label_unpacked(const Destination& destination, const PlatformImage& image, 
                 {{cat(oci::label::gc_ref_snapshot, destination.snapshotter), top.string()}});
 }
 
-void unpack_to_directory(const PlatformImage& image, const std::string& directory, const archive::Limits& limits,
+void unpack_to_directory(const PlatformImage& image, const std::string& directory, const Limits& limits,
                          const OpenLayer& open, Progress& progress, const std::stop_token& stop) {
     const std::vector<Layer> layers = layers_of(image);
     const bool made = ::mkdir(directory.c_str(), 0755) == 0;

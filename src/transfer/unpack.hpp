@@ -20,13 +20,15 @@ namespace lade::transfer {
 // The compressed bytes of a layer, from the store or while they arrive. Called from several threads.
 using OpenLayer = std::function<std::unique_ptr<Source>(const oci::Descriptor&, const std::stop_token&)>;
 
+using archive::Limits;
+
 // What every unpack of one command shares. References stay the caller's.
 struct Destination {
     store::Store& store;
     const std::string& name_space;
     const std::string& snapshotter;
     store::LeaseHold& lease;
-    const archive::Limits& limits; // of each image
+    const Limits& limits; // of each image
     Progress& progress;
 };
 
@@ -46,7 +48,7 @@ void label_unpacked(const Destination& destination, const PlatformImage& image, 
 // Unpacks into `directory`, which is made if needed and must be empty (failed_precondition). Works without privilege:
 // owners stay the caller's and devices are left out, which is said in a warning. After an error what was
 // made is removed again.
-void unpack_to_directory(const PlatformImage& image, const std::string& directory, const archive::Limits& limits,
+void unpack_to_directory(const PlatformImage& image, const std::string& directory, const Limits& limits,
                          const OpenLayer& open, Progress& progress, const std::stop_token& stop);
 
 struct UnpackOptions {
@@ -54,7 +56,7 @@ struct UnpackOptions {
     oci::Platform platform;
     std::string snapshotter; // used when `directory` is empty
     std::string directory;
-    archive::Limits limits;
+    Limits limits;
 };
 
 // `images unpack`: an image of the store, named in full. Returns the top chain ID.

@@ -314,6 +314,16 @@ class BadInput(Case):
             db.execute(f"PRAGMA user_version = {version}")
         self.assert_usable()
 
+    def test_a_database_of_something_else_is_not_touched(self):
+        self.lade.root.mkdir(mode=0o700)
+        path = self.lade.root / "meta.db"
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA user_version = 3")
+            db.execute("CREATE TABLE other (x)")
+        before = path.read_bytes()
+        self.fails(self.lade.run("namespaces", "create", "x"), 5, "meta.db", "not a lade store")
+        self.assertEqual(path.read_bytes(), before)
+
     def test_a_corrupt_database(self):
         self.lade.ok("leases", "create")
         for name in ("meta.db-wal", "meta.db-shm"):

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import subprocess
 import threading
 import time
 import unittest
@@ -175,6 +176,40 @@ class Sharing(Store):
 
 
 class Hostile(Store):
+    def test_limits_are_said_and_leave_nothing(self):
+        layers = [Layer().file("d/e/f/one", b"x" * 600), Layer().file("d/two", b"x" * 600).file("d/three")]
+        ref = self.add(Image(layers), "large")
+        target = self.scratch / "flat"
+        self.assertEqual(self.pull("--no-unpack", ref=ref).code, 0)
+        for flag, value, said in (("--max-size", "1KiB", "1024 bytes"), ("--max-entries", "2", "2 entries"), ("--max-path", "8", "8 bytes"), ("--max-depth", "3", "3 directories")):
+            with self.subTest(flag):
+                self.fails(self.lade.run("images", "unpack", "--to", target, flag, value, ref), 9, said)
+                self.assertFalse(target.exists())
+        self.lade.ok("images", "unpack", "--to", target, "--max-size", "1200", "--max-entries", "3", "--max-path", "9", "--max-depth", "4", ref)
+
+    def test_an_archive_bomb_is_refused(self):
+        need_root()
+        start = Layer().file("f", "x").bytes()
+        # Compressed piece by piece: what it expands to is too much for here as well.
+        with subprocess.Popen(["zstd", "-q", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as zstd:
+            def feed():
+                with zstd.stdin as pipe:
+                    pipe.write(start)
+                    for _ in range(1100):
+                        pipe.write(bytes(1 << 20))
+            thread = threading.Thread(target=feed)
+            thread.start()
+            blob = zstd.stdout.read()
+            thread.join()
+        image = Image([start])
+        bomb = Image([start], change=lambda config, descriptors: descriptors.__setitem__(0, {**descriptors[0], **image.blob(blob, descriptors[0]["mediaType"].replace("gzip", "zstd"))}))
+        bomb.blobs.update(image.blobs)
+        ref = self.add(bomb, "bomb")
+        self.fails(self.pull(ref=ref), 9, "1100 times")
+        self.assertEqual(self.lade.json("snapshots", "ls"), [])
+        # It is the limit that refuses it, not something else: without, its diff ID is looked at.
+        self.fails(self.pull("--max-ratio", "1000000", ref=ref), 8, "diff ID")
+
     def test_a_tree_deeper_than_descriptors_is_refused_and_leaves_nothing(self):
         need_root()
         # Links make the way into the depth short: each round starts where the last one ended.

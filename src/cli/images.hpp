@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands of the group `images` share. Each of the larger ones has a unit of its own.
+#pragma once
+
+#include <string>
+
+#include "cli/commands.hpp"
+#include "oci/manifest.hpp"
+#include "store/images.hpp"
+
+namespace lade::cli {
+
+// The image by the record's own name or as a reference; not_found names it.
+store::Image get_image(Context& context, const std::string& name);
+
+// The namespace's own choice, else overlayfs (containerd-store.md 1.1).
+std::string default_snapshotter(Context& context);
+
+Json to_json(const oci::Descriptor& descriptor);
+Json to_json(const store::Image& image);
+
+void add_pull(CLI::App& group, Context& context);
+void add_unpack(CLI::App& group, Context& context);
+void add_inspect(CLI::App& group, Context& context);
+
+} // namespace lade::cli
