@@ -2,10 +2,11 @@
 // Standard output: data and nothing else.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <stop_token>
-#include <utility>
 
+#include "base/fd.hpp"
 #include "base/stream.hpp"
 
 namespace lade::cli {
@@ -14,11 +15,15 @@ namespace lade::cli {
 // requested while nobody reads them.
 class Output final : public Sink {
 public:
-    explicit Output(std::stop_token stop) : stop_(std::move(stop)) {}
+    explicit Output(std::stop_token stop);
     void write(std::span<const std::byte> bytes) override;
 
 private:
+    std::size_t write_some(std::span<const std::byte> bytes) const;
+
     std::stop_token stop_;
+    Fd own_; // of a pipe or terminal: one that never blocks
+    std::size_t piece_;
 };
 
 } // namespace lade::cli

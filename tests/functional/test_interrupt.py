@@ -191,6 +191,20 @@ class Waiting(Case):
                     time.sleep(0.05)
                 self.ends(process, number)
 
+    def test_a_terminal_that_takes_nothing(self):
+        registry = BrokenRegistry()
+        self.addCleanup(registry.stop)
+        image = Image([Layer().file("big", os.urandom(1_500_000))])
+        self.lade.ok("images", "pull", "--no-unpack", registry.add(image))
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        command = self.lade.command("content", "get", image.layers[0]["digest"])
+        process = subprocess.Popen(command, env=self.lade.env, stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.DEVNULL)
+        os.close(slave)
+        time.sleep(2 if SANITIZED else 0.5)
+        self.assertIsNone(process.poll())
+        self.ends(process, signal.SIGTERM)
+
     def test_a_database_that_another_process_holds(self):
         self.lade.ok("namespaces", "create", "first")
         other = sqlite3.connect(self.lade.root / "meta.db", isolation_level=None)

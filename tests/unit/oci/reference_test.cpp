@@ -109,4 +109,10 @@ TEST_SUITE("oci") {
             CHECK(error.message().starts_with("reference \"alpine\\x1b[31m\": "));
         }
     }
+
+    TEST_CASE("what is no reference can be asked without an error") {
+        CHECK(Reference::try_parse("alpine")->string() == "docker.io/library/alpine:latest");
+        for (const char* text : {"", "NOPE", "a b", "x@sha256:1"})
+            CHECK_FALSE(Reference::try_parse(text));
+    }
 }

@@ -14,6 +14,7 @@
 using lade::Error;
 using lade::registry::base64_encode;
 using lade::registry::find_docker_credentials;
+using lade::registry::find_docker_helper;
 using lade::registry::parse_user;
 
 namespace {
@@ -112,8 +113,20 @@ TEST_SUITE("registry") {
         }
     }
 
+    TEST_CASE("who has a credential helper") {
+        const Config named(R"({"credHelpers":{"a.test":"x","https://index.docker.io/v1/":"y"}})");
+        CHECK(find_docker_helper("a.test"));
+        CHECK(find_docker_helper("docker.io"));
+        CHECK_FALSE(find_docker_helper("b.test"));
+        const Config stored(R"({"credsStore":"x"})");
+        CHECK(find_docker_helper("b.test"));
+        const Config none(R"({"credsStore":""})");
+        CHECK_FALSE(find_docker_helper("b.test"));
+    }
+
     TEST_CASE("no file, no entry") {
         const Config config("");
+        CHECK_FALSE(find_docker_helper("r"));
         CHECK_FALSE(find_docker_credentials("r"));
         ::setenv("DOCKER_CONFIG", "/nonexistent", 1);
         CHECK_FALSE(find_docker_credentials("r"));
