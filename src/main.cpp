@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // argv in, exit code out, and the only place that catches everything.
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <csignal>
@@ -29,11 +30,21 @@ int guarded(int argc, char** argv, const lade::SignalWatcher& signals) {
     }
 }
 
+// A tree may be as deep as descriptors last; the soft limit is what it is for the sake of programs that select().
+void lift_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     // Every file is made with the mode it shall have: unpacked ones with the image's, the store's own with theirs.
     ::umask(0);
+    lift_descriptor_limit();
     int code = 0;
     int signal = 0;
     {
