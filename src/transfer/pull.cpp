@@ -75,6 +75,39 @@ std::vector<oci::ChainId> fetch_and_unpack_whole(const Origin& origin, const std
     return fetch_and_unpack(origin, destination, images, at_once, stop);
 }
 
+Pulled pull_image(store::Store& store, const oci::Reference& reference, const PullOptions& options, Progress& progress,
+                  const std::stop_token& stop) {
+    // Everything that is written from here on is held by the lease until the image row holds it.
+    store::LeaseHold lease(store, options.name_space);
+    store::Blobs blobs(store, options.name_space);
+    registry::Repository repository(reference, options.registry);
+    const Origin origin{
+        .repository = repository, .reference = reference, .blobs = blobs, .lease = lease, .progress = progress};
+    std::optional<Destination> destination;
+    if (options.snapshotter)
+        destination.emplace(Destination{.store = store,
+                                        .name_space = options.name_space,
+                                        .snapshotter = *options.snapshotter,
+                                        .lease = lease,
+                                        .limits = options.limits,
+                                        .progress = progress});
+
+    // From the tag to one digest.
+    const oci::Descriptor target = resolve(repository, reference, progress, stop);
+    // From the digest to the images wanted: indexes, manifests and configs are stored on the way.
+    const std::vector<PlatformImage> images =
+        choose_images(target, options.choice,
+                      [&](const oci::Descriptor& descriptor) { return fetch_document(origin, descriptor, stop); });
+    // Layers: downloaded and unpacked at the same time, each byte read once.
+    Pulled pulled{.name = reference.string(),
+                  .target = target,
+                  .chain_ids = fetch_and_unpack_whole(origin, destination, images, options.downloads, stop)};
+    // All of it is true now; last of all the name that makes it visible.
+    store::Images(store, options.name_space)
+        .put({.name = pulled.name, .target = pulled.target, .labels = options.labels});
+    return pulled;
+}
+
 } // namespace
 
 Pulled pull(store::Store& store, const oci::Reference& reference, const PullOptions& options, Progress& progress,
@@ -82,42 +115,7 @@ Pulled pull(store::Store& store, const oci::Reference& reference, const PullOpti
     return doing([&] { return cat("pull ", reference.string()); },
                  [&] {
                      const bool collection_due = store::has_dead_leases(store);
-                     Pulled pulled{.name = reference.string(),
-                                   .target = {.media_type = {}, .digest = oci::Digest::of("")},
-                                   .chain_ids = {}};
-                     {
-                         // Everything that is written from here on is held by the lease until the image row holds it.
-                         store::LeaseHold lease(store, options.name_space);
-                         store::Blobs blobs(store, options.name_space);
-                         registry::Repository repository(reference, options.registry);
-                         const Origin origin{.repository = repository,
-                                             .reference = reference,
-                                             .blobs = blobs,
-                                             .lease = lease,
-                                             .progress = progress};
-                         std::optional<Destination> destination;
-                         if (options.snapshotter)
-                             destination.emplace(Destination{.store = store,
-                                                             .name_space = options.name_space,
-                                                             .snapshotter = *options.snapshotter,
-                                                             .lease = lease,
-                                                             .limits = options.limits,
-                                                             .progress = progress});
-
-                         // From the tag to one digest.
-                         pulled.target = resolve(repository, reference, progress, stop);
-                         // From the digest to the images wanted: indexes, manifests and configs are stored on the way.
-                         const std::vector<PlatformImage> images =
-                             choose_images(pulled.target, options.choice, [&](const oci::Descriptor& descriptor) {
-                                 return fetch_document(origin, descriptor, stop);
-                             });
-                         // Layers: downloaded and unpacked at the same time, each byte read once.
-                         pulled.chain_ids =
-                             fetch_and_unpack_whole(origin, destination, images, options.downloads, stop);
-                         // All of it is true now; last of all the name that makes it visible.
-                         store::Images(store, options.name_space)
-                             .put({.name = pulled.name, .target = pulled.target, .labels = options.labels});
-                     }
+                     Pulled pulled = pull_image(store, reference, options, progress, stop);
                      // What a killed command left behind goes now, not at some later day.
                      if (collection_due)
                          for (const std::string& line : store::collect(store, store::Mode::remove, stop).left)
