@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transfer/pull.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "base/tasks.hpp"
+#include "base/text.hpp"
 #include "store/blobs.hpp"
 #include "store/gc.hpp"
 #include "store/images.hpp"
@@ -21,6 +24,16 @@ oci::Descriptor resolve(registry::Repository& repository, const oci::Reference& 
     oci::Descriptor root = repository.resolve(stop);
     item.set(Stage::resolved);
     return root;
+}
+
+// A manifest that is named directly is taken whatever its platform (registry-and-unpack.md 3.5), but not in silence.
+void warn_of_platform(const PlatformImage& image, const PlatformChoice& choice, Progress& progress) {
+    const oci::Platform& offered = image.config.platform;
+    if (choice.all || offered.os.empty() ||
+        std::ranges::any_of(choice.platforms, [&](const oci::Platform& wish) { return matches(wish, offered); }))
+        return;
+    progress.warn(cat("image ", image.manifest_descriptor.digest, " is for ", printable(to_string(offered)), ", not ",
+                      to_string(choice.platforms.front())));
 }
 
 // Downloads run in the group's tasks while this thread unpacks image after image behind them. When either side fails
@@ -98,6 +111,8 @@ Pulled pull_image(store::Store& store, const oci::Reference& reference, const Pu
     const std::vector<PlatformImage> images =
         choose_images(target, options.choice,
                       [&](const oci::Descriptor& descriptor) { return fetch_document(origin, descriptor, stop); });
+    if (oci::media_type::is_manifest(target.media_type))
+        warn_of_platform(images.front(), options.choice, progress);
     // Layers: downloaded and unpacked at the same time, each byte read once.
     Pulled pulled{.name = reference.string(),
                   .target = target,

@@ -189,6 +189,26 @@ class WithAnImage(Case):
         self.lade.ok("images", "pull", self.ref)
         self.assertEqual(len(self.lade.json("snapshots", "ls")), 2)
 
+    def test_who_chooses_the_snapshotter(self):
+        top = self.pulled["chain_ids"][0]
+
+        def unpacked(*args, **env):
+            self.lade.ok("images", "unpack", *args, self.ref, env=env)
+            return self.lade.run("snapshots", "--snapshotter", "native", "info", top).code == 0
+
+        self.assertFalse(unpacked(CONTAINERD_SNAPSHOTTER="overlayfs"))
+        self.assertTrue(unpacked(CONTAINERD_SNAPSHOTTER="native"))
+        for info in self.lade.chain_infos(top, "native"):
+            self.lade.ok("snapshots", "--snapshotter", "native", "rm", info["key"])
+        self.lade.ok("namespaces", "label", "default", "containerd.io/defaults/snapshotter=native")
+        self.assertFalse(unpacked("--snapshotter", "overlayfs"))
+        self.assertTrue(unpacked())
+
+    def test_sync(self):
+        for word in ("none", "content", "full"):
+            self.lade.ok("--sync", word, "images", "pull", self.ref)
+        self.fails(self.lade.run("--sync", "sometimes", "images", "ls"), 2)
+
     def test_several_items_are_all_tried_and_the_worst_error_counts(self):
         top = self.pulled["chain_ids"][0]
         result = self.lade.run("snapshots", "rm", "none", top)

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import unittest
+import urllib.parse
 
 from support import images
 from support.broken import BrokenRegistry, basic
@@ -156,6 +157,15 @@ class BadInput(Case):
         self.assertEqual(self.pull().code, 0)
         ranges = [h.get("Range") for m, p, h in self.registry.requests if m == "GET" and self.big() in p]
         self.assertEqual(ranges, [None, "bytes=100000-", "bytes=200000-"])
+
+    def test_a_range_that_cannot_be_had_starts_over(self):
+        body = self.image.blobs[self.big()]
+        self.on_blob(self.big(), lambda handler: self.registry.send(handler, body, cut=100_000))
+        self.assertEqual(self.pull(None, "--retries", "0").code, 6)
+        self.on_blob(self.big(), lambda handler: handler.headers.get("Range") and handler.answer(416))
+        result = self.pull()
+        self.assertEqual(result.code, 0, result.err)
+        self.assertIn("fetching it anew", result.err)
 
     def test_a_body_that_is_always_cut(self):
         def fault(handler):
@@ -425,6 +435,31 @@ class Credentials(Case):
         self.assertEqual(len(tokens), 1)
         self.assertIn("scope=repository", tokens[0])
         self.assertIn("service=reg", tokens[0])
+
+    def test_an_identity_token_buys_an_access_token(self):
+        asked = []
+
+        def fault(handler, path):
+            if path == "/token":
+                form = urllib.parse.parse_qs(handler.rfile.read(int(handler.headers["Content-Length"])).decode())
+                asked.append((handler.command, form))
+                return handler.answer(200, json.dumps({"access_token": "t0ken"}).encode())
+            if handler.headers.get("Authorization") != "Bearer t0ken":
+                challenge = f'Bearer realm="http://{self.registry.host}/token",service="reg"'
+                return handler.error(401, "UNAUTHORIZED", "token needed", {"WWW-Authenticate": challenge})
+            return None
+
+        self.registry.fault = fault
+        config = self.scratch / "docker"
+        config.mkdir()
+        (config / "config.json").write_text(json.dumps({"auths": {self.registry.host: {"identitytoken": "1dentity"}}}))
+        result = self.pull(env={"DOCKER_CONFIG": str(config)})
+        self.assertEqual(result.code, 0, result.err)
+        ((method, form),) = asked
+        self.assertEqual(method, "POST")
+        self.assertEqual(form["grant_type"], ["refresh_token"])
+        self.assertEqual(form["refresh_token"], ["1dentity"])
+        self.assertEqual(form["service"], ["reg"])
 
     def test_a_redirect_gets_no_credentials(self):
         other = BrokenRegistry()

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import tarfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -35,6 +36,8 @@ def layered():
     base.file("cafe\u0301", "nfd").file("caf\u00e9", "nfc")
     base.file("n" * 200 + "/" + "m" * 150, "long name")
     base.file("xattr", "x", pax={"SCHILY.xattr.user.note": "value"})
+    # cap_net_bind_service: a change of owner takes capabilities away, so they come after it.
+    base.file("capable", "c", uid=3, mode=0o755, pax={"SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x00\x04" + "\x00" * 14})
     base.file("owned", "o", uid=4_000_000, gid=3_000_000)
     second = Layer()
     second.dir("etc/").file("etc/passwd", "root2\n", mode=0o600).whiteout("etc/gone")
@@ -295,6 +298,34 @@ class PullByRules(Case):
     def test_another_platform_is_not_good_enough(self):
         ref = self.registry.add(index_of([Image([Layer().file("which", "386")], architecture="386")]))
         self.fails(self.lade.run("images", "pull", "--platform", "linux/amd64", ref), 3, "linux/amd64", "linux/386")
+
+    def test_a_manifest_for_another_platform_is_taken_with_a_word(self):
+        ref = self.registry.add(self.several_platforms()[1])
+        result = self.lade.ok("images", "pull", "--no-unpack", "--platform", "linux/amd64", ref)
+        self.assertIn("is for linux/arm64, not linux/amd64", result.err)
+        self.assertNotIn("is for", self.lade.ok("images", "pull", "--no-unpack", "--platform", "linux/arm64", ref).err)
+
+    def test_no_more_downloads_at_once_than_allowed(self):
+        image = Image([Layer().file(str(i), os.urandom(2000)) for i in range(6)])
+        ref = self.registry.add(image)
+        layers = {layer["digest"] for layer in image.layers}
+        lock, at_once, most = threading.Lock(), 0, 0
+
+        def fault(handler, path):
+            nonlocal at_once, most
+            if path.rsplit("/", 1)[1] not in layers or handler.command != "GET":
+                return None
+            with lock:
+                at_once += 1
+                most = max(most, at_once)
+            time.sleep(0.1)
+            with lock:
+                at_once -= 1
+            return None
+
+        self.registry.fault = fault
+        self.lade.ok("images", "pull", "--no-unpack", "--max-concurrent-downloads", "2", ref)
+        self.assertEqual(most, 2)
 
     def test_attestations_are_no_platform(self):
         amd64, arm64, _ = self.several_platforms()

@@ -73,14 +73,17 @@ class Lade:
         folder = self.root / "content" / "ingest"
         return sorted(os.listdir(folder)) if folder.exists() else []
 
+    def chain_infos(self, top, snapshotter="overlayfs"):
+        """A chain of snapshots, top first."""
+        infos = []
+        while top:
+            infos.append(self.json("snapshots", "--snapshotter", snapshotter, "info", top))
+            top = infos[-1]["parent"]
+        return infos
+
     def chain(self, top, snapshotter="overlayfs"):
         """The directories of a chain of snapshots, top first."""
-        paths = []
-        while top:
-            info = self.json("snapshots", "--snapshotter", snapshotter, "info", top)
-            paths.append(info["path"])
-            top = info["parent"]
-        return paths
+        return [info["path"] for info in self.chain_infos(top, snapshotter)]
 
 
 class Case(unittest.TestCase):
