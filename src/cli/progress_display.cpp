@@ -61,9 +61,10 @@ std::string bar(double part, std::size_t width) {
 }
 
 std::string time_left(const ProgressView& view) {
-    if (view.rate <= 0 || view.offset >= view.total)
+    const auto& [offset, total, moved] = view.matters();
+    if (view.rate <= 0 || offset >= total)
         return "";
-    const auto seconds = static_cast<long>(static_cast<double>(view.total - view.offset) / view.rate) + 1;
+    const auto seconds = static_cast<long>(static_cast<double>(total - offset) / view.rate) + 1;
     return seconds < 60 ? cat(seconds, "s") : cat(seconds / 60, "m", seconds % 60, "s");
 }
 
@@ -71,8 +72,9 @@ std::string total_line(const ProgressView& view, std::size_t width) {
     std::array<char, 32> elapsed{};
     std::snprintf(elapsed.data(), elapsed.size(), "%.1fs", view.elapsed.count());
     const std::string left = time_left(view);
-    const std::string sums = cat(kib_size(view.offset), " / ", kib_size(view.total), "  ",
-                                 kib_size(static_cast<std::uint64_t>(view.rate)), "/s");
+    const auto& [offset, total, moved] = view.matters();
+    const std::string sums =
+        cat(kib_size(offset), " / ", kib_size(total), "  ", kib_size(static_cast<std::uint64_t>(view.rate)), "/s");
     std::string text = cat(elapsed.data(), "  ", sums, left.empty() ? "" : cat("  ", left, " left"));
     if (text_width(text) > width)
         text = cat(sums, left.empty() ? "" : "  ", left);
@@ -172,17 +174,16 @@ ProgressView look(const transfer::Progress& progress, std::chrono::duration<doub
                                 .stage = item->stage(),
                                 .offset = item->offset(),
                                 .total = item->total()};
-        if (line.kind != "reference" && line.kind != "unpack") {
-            // What is there needs no download and takes no part in the sums.
-            if (line.stage != Stage::exists) {
-                view.offset += line.offset;
-                view.total += line.total;
-                view.fetched += line.offset - std::min(line.offset, item->resumed());
-            }
+        // What is there needs no download and takes no part in the sums.
+        if (line.kind != "reference" && line.stage != Stage::exists) {
+            ProgressView::Sums& sums = line.kind == "unpack" ? view.unpacking : view.downloads;
+            sums.offset += line.offset;
+            sums.total += line.total;
+            sums.moved += line.offset - std::min(line.offset, item->resumed());
         }
         view.lines.push_back(std::move(line));
     }
-    view.rate = elapsed.count() > 0 ? static_cast<double>(view.fetched) / elapsed.count() : 0;
+    view.rate = elapsed.count() > 0 ? static_cast<double>(view.matters().moved) / elapsed.count() : 0;
     return view;
 }
 
@@ -212,20 +213,20 @@ std::vector<std::string> draw(const ProgressView& view, std::size_t width, std::
     return lines;
 }
 
-double RateWindow::add(std::chrono::duration<double> elapsed, std::uint64_t fetched) {
+double RateWindow::add(std::chrono::duration<double> elapsed, std::uint64_t moved) {
     // One look from before the window stays, so that a rate never rests on less than its whole length.
     while (looks_.size() > 1 && elapsed - looks_[1].elapsed >= length)
         looks_.pop_front();
-    looks_.push_back({.elapsed = elapsed, .fetched = fetched});
+    looks_.push_back({.elapsed = elapsed, .moved = moved});
     const Look& first = looks_.front();
     const double seconds = (elapsed - first.elapsed).count();
-    return seconds > 0 ? static_cast<double>(fetched - std::min(fetched, first.fetched)) / seconds : 0;
+    return seconds > 0 ? static_cast<double>(moved - std::min(moved, first.moved)) / seconds : 0;
 }
 
 void write_summary(std::string_view what, const ProgressView& view) {
     std::array<char, 32> seconds{};
     std::snprintf(seconds.data(), seconds.size(), "%.1fs", view.elapsed.count());
-    say(cat(what, "  ", kib_size(view.fetched), " in ", seconds.data(), '\n'));
+    say(cat(what, "  ", kib_size(view.downloads.moved), " in ", seconds.data(), '\n'));
 }
 
 ProgressDisplay::ProgressDisplay(const transfer::Progress& progress, ProgressMode mode)
@@ -256,7 +257,7 @@ void ProgressDisplay::run() {
 void ProgressDisplay::show(bool last) {
     ProgressView view = look(progress_, std::chrono::steady_clock::now() - start_);
     if (mode_ == ProgressMode::tty) {
-        const double rate = rates_.add(view.elapsed, view.fetched);
+        const double rate = rates_.add(view.elapsed, view.matters().moved);
         // What stays on the screen tells of the whole.
         if (!last)
             view.rate = rate;
@@ -309,8 +310,8 @@ void ProgressDisplay::tell(const ProgressView& view, bool last) {
     const auto finished = std::ranges::count_if(view.lines, [](const auto& line) { return is_final(line.stage); });
     if (mode_ == ProgressMode::json)
         say(dump_json({{"event", "progress"},
-                       {"offset", view.offset},
-                       {"total", view.total},
+                       {"offset", view.matters().offset},
+                       {"total", view.matters().total},
                        {"steps_done", finished},
                        {"steps", view.lines.size()},
                        {"seconds", view.elapsed.count()}}) +

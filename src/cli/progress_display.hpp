@@ -35,11 +35,18 @@ struct ProgressView {
         std::uint64_t total = 0;
     };
     std::vector<Line> lines;
-    std::uint64_t offset = 0;  // of all downloads
-    std::uint64_t total = 0;   // of all downloads
-    std::uint64_t fetched = 0; // by this run
-    double rate = 0;           // bytes per second
+    struct Sums {
+        std::uint64_t offset = 0;
+        std::uint64_t total = 0;
+        std::uint64_t moved = 0; // by this run
+    };
+    Sums downloads;
+    Sums unpacking;
+    double rate = 0; // bytes per second of what matters()
     std::chrono::duration<double> elapsed{};
+
+    // What the total line is about: unpacking when there is nothing to download.
+    const Sums& matters() const noexcept { return downloads.total > 0 ? downloads : unpacking; }
 };
 
 // One line for each step on the board; the rate is the average of the whole time.
@@ -53,13 +60,13 @@ std::vector<std::string> draw(const ProgressView& view, std::size_t width, std::
 class RateWindow {
 public:
     static constexpr std::chrono::seconds length{4};
-    // Takes note of what was fetched so far, and returns bytes per second.
-    double add(std::chrono::duration<double> elapsed, std::uint64_t fetched);
+    // Takes note of what was moved so far, and returns bytes per second.
+    double add(std::chrono::duration<double> elapsed, std::uint64_t moved);
 
 private:
     struct Look {
         std::chrono::duration<double> elapsed{};
-        std::uint64_t fetched = 0;
+        std::uint64_t moved = 0;
     };
     std::deque<Look> looks_{Look{}};
 };

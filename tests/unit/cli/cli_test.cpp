@@ -14,8 +14,10 @@ using transfer::Stage;
 namespace {
 
 ProgressView busy_view(std::size_t count) {
-    ProgressView view{
-        .lines = {}, .offset = 10, .total = 100, .fetched = 10, .rate = 5, .elapsed = std::chrono::seconds(2)};
+    ProgressView view{.lines = {},
+                      .downloads = {.offset = 10, .total = 100, .moved = 10},
+                      .rate = 5,
+                      .elapsed = std::chrono::seconds(2)};
     for (std::size_t i = 0; i < count; ++i)
         view.lines.push_back({.kind = "layer",
                               .name = "sha256:" + std::to_string(1'000'000'000'000 + i),
@@ -80,9 +82,7 @@ TEST_SUITE("cli") {
                                            .stage = Stage::downloading,
                                            .offset = 56 * mib,
                                            .total = 154 * mib}},
-                                .offset = 156 * mib,
-                                .total = 331 * mib,
-                                .fetched = 156 * mib,
+                                .downloads = {.offset = 156 * mib, .total = 331 * mib, .moved = 156 * mib},
                                 .rate = 26.0 * mib,
                                 .elapsed = std::chrono::seconds(6)};
         const auto lines = draw(view, 40, 12);
@@ -103,9 +103,19 @@ TEST_SUITE("cli") {
         item.set_resumed(60);
         item.advance(10);
         const ProgressView view = look(progress, std::chrono::seconds(1));
-        CHECK(view.offset == 70);
-        CHECK(view.total == 100);
-        CHECK(view.fetched == 10);
+        CHECK(view.downloads.offset == 70);
+        CHECK(view.downloads.total == 100);
+        CHECK(view.downloads.moved == 10);
+    }
+
+    TEST_CASE("the total is about unpacking when nothing is downloaded") {
+        transfer::Progress progress;
+        transfer::Item& item = progress.add("unpack", "sha256:aa", 100);
+        item.set(Stage::extracting);
+        item.advance(40);
+        const ProgressView view = look(progress, std::chrono::seconds(1));
+        CHECK(view.matters().offset == 40);
+        CHECK(draw(view, 80, 10).back() == "1.0s  40.0 B / 100.0 B  40.0 B/s  2s left");
     }
 
     TEST_CASE("a layer has one line, whatever is being done with it") {
