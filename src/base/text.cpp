@@ -24,31 +24,6 @@ bool digits(std::string_view text, std::size_t at, std::size_t count, int& value
     return failed == std::errc{} && end == text.data() + at + count && text[at] != '-' && text[at] != '+';
 }
 
-// The length of the well-formed UTF-8 sequence at the start of `text`, 0 when there is none.
-std::size_t utf8_length(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char lead = byte(0);
-    std::size_t length = 0;
-    if (lead < 0x80)
-        return 1;
-    if (lead >= 0xc2 && lead <= 0xdf)
-        length = 2;
-    else if (lead >= 0xe0 && lead <= 0xef)
-        length = 3;
-    else if (lead >= 0xf0 && lead <= 0xf4)
-        length = 4;
-    if (length == 0 || length > text.size())
-        return 0;
-    for (std::size_t i = 1; i < length; ++i)
-        if ((byte(i) & 0xc0U) != 0x80)
-            return 0;
-    // Overlong forms, surrogates and values past U+10FFFF.
-    if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f) || (lead == 0xf0 && byte(1) < 0x90) ||
-        (lead == 0xf4 && byte(1) > 0x8f))
-        return 0;
-    return length;
-}
-
 // C1 controls and the characters that reorder what a terminal shows.
 bool deceptive(std::string_view sequence) {
     static constexpr std::array<std::string_view, 12> bidi{"\u061c", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c",
@@ -60,6 +35,22 @@ bool deceptive(std::string_view sequence) {
         if (sequence == one)
             return true;
     return false;
+}
+
+// What a unit of sizes multiplies by; none is bytes.
+std::optional<std::uint64_t> scale_of(std::string_view unit) {
+    static constexpr std::string_view letters = "kmgtpe";
+    std::string name = lower(trim(unit));
+    if (name.empty() || name == "b")
+        return 1;
+    const std::size_t power = letters.find(name[0]);
+    const std::uint64_t base = name.substr(1) == "b" ? 1000 : name.substr(1) == "ib" ? 1024 : 0;
+    if (power == std::string_view::npos || base == 0)
+        return std::nullopt;
+    std::uint64_t scale = base;
+    for (std::size_t i = 0; i < power; ++i)
+        scale *= base;
+    return scale;
 }
 
 } // namespace
@@ -121,6 +112,8 @@ std::optional<Time> parse_rfc3339(std::string_view text) {
     } else if (zone != "Z" && zone != "z") {
         return std::nullopt;
     }
+    if (year < 1678 || year > 2261)
+        return year < 1678 ? Time::min() : Time::max();
     return Time(std::chrono::sys_days(date)) + std::chrono::hours(hour) + std::chrono::minutes(minute) - offset +
            std::chrono::seconds(second) + nanoseconds(fraction);
 }
@@ -145,6 +138,27 @@ std::string si_size(std::uint64_t bytes) {
     std::array<char, 64> text{};
     const int size = std::snprintf(text.data(), text.size(), "%.4g%s", value, units.at(unit));
     return {text.data(), static_cast<std::size_t>(size)};
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+    const std::string_view number = text.substr(0, text.find_first_not_of("0123456789."));
+    const auto scale = scale_of(text.substr(number.size()));
+    if (!scale || number.empty() || number.front() == '.' || number.back() == '.')
+        return std::nullopt;
+    const std::size_t point = number.find('.');
+    const auto whole = parse_number(number.substr(0, point));
+    std::uint64_t bytes = 0;
+    if (!whole || __builtin_mul_overflow(*whole, *scale, &bytes))
+        return std::nullopt;
+    if (point == std::string_view::npos)
+        return bytes;
+    double fraction = 0;
+    const std::string digits_only = cat("0", number.substr(point));
+    const auto [end, failed] = std::from_chars(digits_only.data(), digits_only.data() + digits_only.size(), fraction);
+    if (failed != std::errc{} || end != digits_only.data() + digits_only.size() ||
+        __builtin_add_overflow(bytes, std::llround(fraction * static_cast<double>(*scale)), &bytes))
+        return std::nullopt;
+    return bytes;
 }
 
 std::string age(nanoseconds elapsed) {
@@ -211,6 +225,30 @@ std::optional<nanoseconds> parse_duration(std::string_view text) {
     if (total > 9.2e18)
         return std::nullopt;
     return nanoseconds(static_cast<std::int64_t>(total));
+}
+
+std::size_t utf8_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char lead = byte(0);
+    std::size_t length = 0;
+    if (lead < 0x80)
+        return 1;
+    if (lead >= 0xc2 && lead <= 0xdf)
+        length = 2;
+    else if (lead >= 0xe0 && lead <= 0xef)
+        length = 3;
+    else if (lead >= 0xf0 && lead <= 0xf4)
+        length = 4;
+    if (length == 0 || length > text.size())
+        return 0;
+    for (std::size_t i = 1; i < length; ++i)
+        if ((byte(i) & 0xc0U) != 0x80)
+            return 0;
+    // Overlong forms, surrogates and values past U+10FFFF.
+    if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) > 0x9f) || (lead == 0xf0 && byte(1) < 0x90) ||
+        (lead == 0xf4 && byte(1) > 0x8f))
+        return 0;
+    return length;
 }
 
 std::string printable(std::string_view bytes) {

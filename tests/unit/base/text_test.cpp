@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include "base/size.hpp"
 #include "base/text.hpp"
 
 using namespace lade;
@@ -16,6 +17,10 @@ TEST_SUITE("base") {
         for (const char* bad : {"", "2023-11-14", "2023-13-14T22:13:20Z", "2023-11-14T22:13:20", "2023-11-14T25:13:20Z",
                                 "2023-02-30T00:00:00Z"})
             CHECK_FALSE(parse_rfc3339(bad));
+        CHECK(parse_rfc3339("9999-12-31T23:59:59Z") == Time::max());
+        CHECK(parse_rfc3339("2262-04-12T00:00:00Z") == Time::max());
+        CHECK(parse_rfc3339("0001-01-01T00:00:00Z") == Time::min());
+        CHECK(parse_rfc3339(rfc3339(Time::max())) == Time::max());
     }
 
     TEST_CASE("sizes are those of ctr") {
@@ -24,6 +29,24 @@ TEST_SUITE("base") {
         CHECK(kib_size(std::uint64_t{3} << 30U) == "3.0 GiB");
         CHECK(si_size(1862) == "1.862kB");
         CHECK(si_size(999) == "999B");
+    }
+
+    TEST_CASE("sizes are read as they are printed, and as people write them") {
+        CHECK(parse_size("0") == 0);
+        CHECK(parse_size("512") == 512);
+        CHECK(parse_size("512B") == 512);
+        CHECK(parse_size("10MB") == 10'000'000);
+        CHECK(parse_size("10MiB") == 10 * mib);
+        CHECK(parse_size("10 mib") == 10 * mib);
+        CHECK(parse_size("1.5GB") == 1'500'000'000);
+        CHECK(parse_size("1.862kB") == 1862);
+        CHECK(parse_size("1.9 KiB") == 1946);
+        CHECK(parse_size("3.0 TiB") == 3 * mib * mib);
+        CHECK(parse_size("15EiB") == std::uint64_t{15} << 60U);
+        CHECK(parse_size("18446744073709551615") == UINT64_MAX);
+        for (const char* bad : {"", "B", "MB", ".5MB", "5.", "1.2.3", "-1", "+1", "1e3", "10X", "10M", "10MiBs", "10ib",
+                                "16EiB", "18446744073709551616", "0x10", "1,5MB", "1 000", " 1"})
+            CHECK_FALSE_MESSAGE(parse_size(bad), bad);
     }
 
     TEST_CASE("ages are those of ctr") {
