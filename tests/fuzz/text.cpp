@@ -6,8 +6,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
+#include "base/filter.hpp"
 #include "oci/digest.hpp"
 #include "oci/manifest.hpp"
 #include "oci/platform.hpp"
@@ -49,8 +51,24 @@ void read_url(const std::string& text) {
         must(target->same_origin(*url));
 }
 
+void read_filter(const std::string& text) {
+    const std::vector<OrderedField> ordered{{.path = "size", .order = FieldOrder::number},
+                                            {.path = "created", .order = FieldOrder::time}};
+    const Filter filter = Filter::parse({text}, ordered, Time{});
+    const Filter again = Filter::parse(filter.spelling(), ordered, Time{});
+    must(again.spelling() == filter.spelling());
+    const auto object = [](const FieldPath& path) -> std::optional<FieldValue> {
+        if (path[0] == "size")
+            return std::uint64_t{10'000'000};
+        if (path[0] == "created")
+            return Time{};
+        return path.size() > 1 ? std::optional<FieldValue>(path[1]) : std::nullopt;
+    };
+    must(again.matches(object) == filter.matches(object));
+}
+
 void read_one(unsigned char which, const std::string& text) {
-    switch (which % 9) {
+    switch (which % 10) {
     case 0:
         return read_reference(text);
     case 1:
@@ -72,9 +90,11 @@ void read_one(unsigned char which, const std::string& text) {
     case 7:
         static_cast<void>(oci::reference_labels(oci::parse_manifest(text, oci::media_type::oci_manifest, "manifest")));
         return;
-    default:
+    case 8:
         static_cast<void>(oci::parse_config(text, "config"));
         return;
+    default:
+        return read_filter(text);
     }
 }
 
