@@ -32,7 +32,7 @@ public:
           options_(options),
           budget_(budget),
           stop_(stop),
-          tree_(root, options, budget.limits()),
+          tree_(root, options, budget),
           metadata_(options.privileged, applied_),
           root_(root) {}
 
@@ -125,7 +125,7 @@ private:
         }
         if (entry.type == EntryType::char_device && entry.major == 0 && entry.minor == 0) {
             // To overlayfs this device is a whiteout; the layer did not ask for one.
-            applied_.warnings.push_back(cat("character device 0:0 ", printable(entry.name), " is left out"));
+            applied_.warn(cat("character device 0:0 ", printable(entry.name), " is left out"));
             return true;
         }
         return false;

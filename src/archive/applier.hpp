@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "archive/budget.hpp"
@@ -30,13 +31,23 @@ struct Applied {
     std::uint64_t entries = 0;
     std::uint64_t skipped_devices = 0;
     std::uint64_t skipped_owners = 0;
-    std::vector<std::string> warnings; // each said once, already printable
+    std::vector<std::string> warnings; // the first few, already printable
+    std::uint64_t unsaid_warnings = 0;
     // overlay only: directories that exist here because an entry lies in them, without an entry of
     // their own ("" is the root). Their metadata is the lower layers' to give: see settle().
     std::vector<std::string> implied;
     // overlay only: the layer cannot be applied without seeing the layers below (a hard link to a file
     // of theirs). The tree is incomplete; apply again in plain form on a mount of the whole stack.
     bool needs_lower = false;
+
+    // A layer may deserve millions of them.
+    void warn(std::string text) {
+        constexpr std::size_t most = 20;
+        if (warnings.size() < most)
+            warnings.push_back(std::move(text));
+        else
+            ++unsaid_warnings;
+    }
 };
 
 // Reads `tar` to its very end (trailing bytes belong to the diff ID). `root` is a directory descriptor.

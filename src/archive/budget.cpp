@@ -16,4 +16,11 @@ void Budget::take_bytes(std::uint64_t count) {
         throw Error(ErrorKind::resource_exhausted, "the image has more than ", limits_.bytes, " bytes unpacked");
 }
 
+void Budget::take_memory(std::size_t count) {
+    if (memory_.fetch_add(count, std::memory_order_relaxed) + count <= limits_.memory)
+        return;
+    give_memory(count);
+    throw Error(ErrorKind::resource_exhausted, "more directories and names than memory may be used for");
+}
+
 } // namespace lade::archive

@@ -19,7 +19,8 @@ struct Limits {
     // Whoever copies a tree keeps up to two descriptors open for each level of it, of the 1024 that a process usually
     // has.
     std::size_t depth = 256;
-    // Spent on what must be remembered to the end of a layer, directories above all.
+    // Spent on what must be remembered to the end of a layer, directories above all; by all layers that are applied at
+    // the same time.
     std::size_t memory = std::size_t{1} << 29;
 };
 inline constexpr std::uint64_t ratio_free = std::uint64_t{1} << 30;
@@ -34,11 +35,15 @@ public:
     // Both throw resource_exhausted, naming the limit.
     void take_entry();
     void take_bytes(std::uint64_t count);
+    // As the others; what was taken is given back when it is no longer needed.
+    void take_memory(std::size_t count);
+    void give_memory(std::size_t count) noexcept { memory_.fetch_sub(count, std::memory_order_relaxed); }
 
 private:
     const Limits limits_;
     std::atomic<std::uint64_t> entries_ = 0;
     std::atomic<std::uint64_t> bytes_ = 0;
+    std::atomic<std::size_t> memory_ = 0;
 };
 
 } // namespace lade::archive

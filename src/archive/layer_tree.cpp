@@ -27,17 +27,16 @@ constexpr std::size_t node_size = 6 * sizeof(void*);
 } // namespace
 
 // The seed keeps a layer from choosing names whose hashes meet.
-LayerTree::LayerTree(int root, const ApplyOptions& options, const Limits& limits)
-    : root_(root, limits.depth),
+LayerTree::LayerTree(int root, const ApplyOptions& options, Budget& budget)
+    : root_(root, budget.limits().depth),
       whiteouts_(options.whiteouts),
       privileged_(options.privileged),
-      memory_(limits.memory),
+      budget_(budget),
       seed_(random_text(16)) {}
 
 void LayerTree::take_memory(std::size_t bytes) {
-    if (bytes > memory_)
-        throw Error(ErrorKind::resource_exhausted, "more directories and names than memory may be used for");
-    memory_ -= bytes;
+    budget_.take_memory(bytes);
+    memory_ += bytes;
 }
 
 LayerTree::Touched& LayerTree::touch(const std::string& path) {

@@ -15,7 +15,10 @@ namespace lade::archive {
 
 class LayerTree final : private Root::Observer {
 public:
-    LayerTree(int root, const ApplyOptions& options, const Limits& limits);
+    LayerTree(int root, const ApplyOptions& options, Budget& budget);
+    ~LayerTree() { budget_.give_memory(memory_); }
+    LayerTree(const LayerTree&) = delete;
+    LayerTree& operator=(const LayerTree&) = delete;
 
     // The directory for an entry, made if missing, about to be changed. nullptr: something that is no directory is in
     // the way.
@@ -61,8 +64,9 @@ private:
     Root root_;
     Whiteouts whiteouts_;
     bool privileged_;
-    std::size_t memory_; // that may still be used
-    bool stale_ = false; // the cache of open directories may name what is gone
+    Budget& budget_;
+    std::size_t memory_ = 0; // taken from the budget
+    bool stale_ = false;     // the cache of open directories may name what is gone
     std::string seed_;
     std::unordered_set<std::size_t> marked_;
     std::map<std::string, Touched, std::greater<>> touched_; // deepest first

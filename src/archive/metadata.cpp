@@ -71,8 +71,8 @@ void Metadata::set_xattrs(int fd, const Entry& entry) {
         const bool plain =
             entry.type == EntryType::file || entry.type == EntryType::directory || entry.type == EntryType::hard_link;
         if (code == ENOTSUP) {
-            if (warned_.insert(name).second)
-                applied_.warnings.push_back(cat("xattr ", printable(name), " is not supported here and left out"));
+            if (applied_.unsaid_warnings > 0 || warned_.insert(name).second)
+                applied_.warn(cat("xattr ", printable(name), " is not supported here and left out"));
         } else if (code != EPERM || (privileged_ && (plain || !name.starts_with("user.")))) {
             throw_errno(code, "set xattr ", printable(name));
         }

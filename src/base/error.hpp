@@ -83,4 +83,14 @@ template <typename... Parts>
     throw Error(kind_of_errno(code), parts..., ": ", errno_text(code));
 }
 
+// Undoes something on the way of an error that is worth more than whatever fails here.
+template <typename Work>
+void attempt(Work work) noexcept {
+    try {
+        work();
+    } catch (const Error&) {
+        return;
+    }
+}
+
 } // namespace lade

@@ -92,6 +92,9 @@ void remove_tree(int dir, const std::string& name) {
             return false;
         if (errno != EISDIR && errno != EPERM)
             throw_errno(errno, "remove ", printable(child));
+        // An ordinary user's own directory may be closed to the user.
+        if (::geteuid() != 0)
+            static_cast<void>(!::fchmodat(parent, child.c_str(), 0700, 0));
         return true;
     };
     const auto leave = [](int parent, const std::string& child) {

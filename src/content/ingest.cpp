@@ -183,7 +183,9 @@ void Ingest::restart() {
 
 void Ingest::discard() {
     tail_->failed();
-    restart();
+    // Published, or on its way there: no bytes are left.
+    if (data_)
+        restart();
 }
 
 void Ingest::verify(std::uint64_t size, const oci::Digest& digest, bool durable) {
@@ -254,6 +256,9 @@ bool remove_dead_ingest(const Blobs& blobs, const std::string& name) {
     const auto lock = FileLock::try_acquire(std::move(*directory), LockMode::exclusive);
     if (!lock)
         return false;
+    // Its owner may have removed it and another made it anew before we had the lock of the old one.
+    if (!same_directory(lock->fd(), blobs.directory(), path_of(name)))
+        return true;
     remove_tree(blobs.directory(), path_of(name));
     return true;
 }

@@ -20,6 +20,7 @@
 #include "base/fd.hpp"
 #include "base/files.hpp"
 #include "base/size.hpp"
+#include "base/tasks.hpp"
 #include "base/text.hpp"
 
 namespace lade::snapshot {
@@ -55,24 +56,46 @@ void copy_xattrs(const std::string& from, const std::string& to) {
     }
 }
 
-void copy_data(int from, int to, std::uint64_t size) {
-    if (::ioctl(to, FICLONE, from) == 0)
-        return;
-    std::uint64_t left = size;
-    while (left > 0) {
-        const ssize_t n = ::copy_file_range(from, nullptr, to, nullptr, static_cast<std::size_t>(left), 0);
-        if (n <= 0)
+// Between a file's two holes.
+void copy_extent(int from, int to, off_t begin, off_t end, const std::stop_token& stop) {
+    constexpr off_t piece = 64 * mib;
+    off_t in = begin;
+    off_t out = begin;
+    while (in < end) {
+        check_stop(stop);
+        const auto size = static_cast<std::size_t>(std::min(piece, end - in));
+        if (::copy_file_range(from, &in, to, &out, size, 0) <= 0)
             break;
-        left -= static_cast<std::uint64_t>(n);
     }
-    std::vector<std::byte> buffer(left > 0 ? 256 * kib : 0);
-    while (left > 0) {
-        const std::size_t n = read_some(from, buffer, "file");
+    std::vector<std::byte> buffer(in < end ? 256 * kib : 0);
+    while (in < end) {
+        check_stop(stop);
+        const auto wanted = static_cast<std::size_t>(std::min<off_t>(end - in, static_cast<off_t>(buffer.size())));
+        const std::size_t n =
+            read_some_at(from, std::span(buffer).first(wanted), static_cast<std::uint64_t>(in), "file");
         if (n == 0)
             return;
+        if (::lseek(to, in, SEEK_SET) < 0)
+            throw_errno(errno, "seek");
         write_all(to, std::span(buffer).first(n), "copy");
-        left -= std::min<std::uint64_t>(left, n);
+        in += static_cast<off_t>(n);
     }
+}
+
+void copy_data(int from, int to, off_t size, const std::stop_token& stop) {
+    if (::ioctl(to, FICLONE, from) == 0)
+        return;
+    for (off_t end = 0; end < size;) {
+        const off_t begin = ::lseek(from, end, SEEK_DATA);
+        if (begin < 0 && errno == ENXIO)
+            break;
+        end = begin < 0 ? begin : ::lseek(from, begin, SEEK_HOLE);
+        if (end < 0)
+            throw_errno(errno, "seek");
+        copy_extent(from, to, begin, end, stop);
+    }
+    if (::ftruncate(to, size) != 0)
+        throw_errno(errno, "set size");
 }
 
 void set_times(int directory, const std::string& name, const struct stat& st) {
@@ -101,7 +124,7 @@ void copy_metadata(int from, int to, const struct stat& st) {
 
 class TreeCopier {
 public:
-    explicit TreeCopier(int root) : root_(root) {}
+    TreeCopier(int root, const std::stop_token& stop) : root_(root), stop_(stop) {}
 
     // `path` is where `to` lies below the copy's root: "" or "a/b/".
     void copy_contents(int from, int to, const std::string& path) {
@@ -111,6 +134,7 @@ public:
 
 private:
     void copy_entry(int from, int to, const std::string& path, const std::string& name) {
+        check_stop(stop_);
         struct stat st {};
         if (::fstatat(from, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
             throw_errno(errno, "stat");
@@ -134,7 +158,7 @@ private:
         case S_IFREG: {
             const Fd source = open_at(from, name, O_RDONLY | O_NOFOLLOW);
             const Fd target = open_at(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-            copy_data(source.get(), target.get(), static_cast<std::uint64_t>(st.st_size));
+            copy_data(source.get(), target.get(), st.st_size, stop_);
             return;
         }
         case S_IFDIR: {
@@ -160,14 +184,15 @@ private:
     }
 
     int root_;
+    const std::stop_token& stop_;
     std::map<std::pair<dev_t, ino_t>, std::string> links_; // first name of each inode, below root_
 };
 
 } // namespace
 
-void copy_tree(int from, int to) {
+void copy_tree(int from, int to, const std::stop_token& stop) {
     const struct stat st = stat_of(from);
-    TreeCopier(to).copy_contents(from, to, "");
+    TreeCopier(to, stop).copy_contents(from, to, "");
     copy_metadata(from, to, st);
     set_times(to, ".", st);
 }

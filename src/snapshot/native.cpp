@@ -18,10 +18,10 @@ std::string tree_of(Id id) {
 
 } // namespace
 
-void Native::create(const Stack& stack) {
+void Native::create(const Stack& stack, const std::stop_token& stop) {
     directories_.make(stack.id, {{.name = "fs", .mode = 0755}});
     if (!stack.parents.empty())
-        copy_tree(tree(stack.parents.front()).get(), tree(stack.id).get());
+        copy_tree(tree(stack.parents.front()).get(), tree(stack.id).get(), stop);
 }
 
 Fd Native::tree(Id id) const {

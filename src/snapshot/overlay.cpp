@@ -58,7 +58,7 @@ void forget_origins(int directory) {
 
 } // namespace
 
-void Overlay::create(const Stack& stack) {
+void Overlay::create(const Stack& stack, const std::stop_token& /*stop*/) {
     directories_.make(stack.id, {{.name = "fs", .mode = 0755}, {.name = "work", .mode = 0711}});
     if (stack.parents.empty())
         return;
@@ -119,6 +119,9 @@ void Overlay::sync() const {
 }
 
 void Overlay::with_mounted(const Stack& stack, const std::function<void(int root)>& work) const {
+    // Nothing lies below: the tree is all there is to see.
+    if (stack.parents.empty())
+        return work(tree(stack.id).get());
     OverlayLayers layers{
         .lowers = {}, .upper = tree_of(stack.id), .work = cat(stack.id, "/work"), .point = cat(stack.id, "/mount")};
     for (const Id id : visible(stack.parents))

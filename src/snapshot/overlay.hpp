@@ -12,7 +12,7 @@ public:
 
     std::string_view name() const noexcept override { return "overlayfs"; }
     TreeForm form() const noexcept override { return TreeForm::layer; }
-    void create(const Stack& stack) override;
+    void create(const Stack& stack, const std::stop_token& stop) override;
     Fd tree(Id id) const override;
     std::string path(Id id) const override;
     std::vector<Mount> mounts(const Stack& stack, Access access) const override;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,7 +43,7 @@ public:
 
     // Makes the directory of a new active snapshot. not_found when a parent's directory is gone. What is left after a
     // failure is removed again.
-    virtual void create(const Stack& stack) = 0;
+    virtual void create(const Stack& stack, const std::stop_token& stop) = 0;
     // The directory that unpacking writes into (form() says what it holds).
     virtual Fd tree(Id id) const = 0;
     // The absolute path of that directory, for people.

@@ -23,6 +23,22 @@ bool same_file(const Fd& one, const Fd& other) {
     return ::fstat(one.get(), &a) == 0 && ::fstat(other.get(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+bool is_whole(const Fd& file, const oci::Digest& digest, const std::stop_token& stop) {
+    FileSource source(file.get(), digest.string());
+    oci::HashingSource hashed(source, digest.algorithm());
+    std::vector<std::byte> buffer(256 * kib);
+    try {
+        while (hashed.read(buffer) > 0)
+            check_stop(stop);
+    } catch (const Error& error) {
+        // A disk that cannot give its bytes back.
+        if (error.kind() == ErrorKind::data_loss)
+            return false;
+        throw;
+    }
+    return hashed.digest() == digest;
+}
+
 bool durable(const Store& store) {
     return store.sync() != Sync::none;
 }
@@ -51,7 +67,7 @@ void BlobWriter::commit(const oci::Labels& labels, const std::stop_token& stop) 
     try {
         ingest_.verify(descriptor_.size, descriptor_.digest, durable(*store_));
     } catch (const Error&) {
-        abandon();
+        attempt([&] { abandon(); });
         throw;
     }
     {
@@ -152,12 +168,7 @@ bool Blobs::discard_damaged(const oci::Digest& digest, const std::stop_token& st
     const auto file = store_.files().find(digest);
     if (!file)
         return true;
-    FileSource source(file->get(), digest.string());
-    oci::HashingSource hashed(source, digest.algorithm());
-    std::vector<std::byte> buffer(256 * kib);
-    while (hashed.read(buffer) > 0)
-        check_stop(stop);
-    if (hashed.digest() == digest)
+    if (is_whole(*file, digest, stop))
         return false;
     const FileLock publishing = store_.publish_lock(LockMode::exclusive, stop);
     // Another process may have put a good one in its place.

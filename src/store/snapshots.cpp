@@ -79,7 +79,8 @@ void Snapshots::remove(const std::string& key) {
     static_cast<void>(store_.empty_trash());
 }
 
-Snapshots::Extraction Snapshots::prepare(const oci::ChainId& chain, std::vector<snapshot::Id> below, LeaseHold& lease) {
+Snapshots::Extraction Snapshots::prepare(const oci::ChainId& chain, std::vector<snapshot::Id> below, LeaseHold& lease,
+                                         const std::stop_token& stop) {
     Extraction extraction{.chain = chain,
                           .key = cat("extract-", now().time_since_epoch().count() % 1'000'000'000, '-', random_text(4),
                                      ' ', chain.string()),
@@ -93,13 +94,18 @@ Snapshots::Extraction Snapshots::prepare(const oci::ChainId& chain, std::vector<
         lease.add(resource(extraction.key));
         transaction.commit();
     }
-    snapshotter_->create(extraction.stack);
+    try {
+        snapshotter_->create(extraction.stack, stop);
+    } catch (const Error&) {
+        discard({extraction});
+        throw;
+    }
     return extraction;
 }
 
-void Snapshots::reset(const Extraction& extraction) {
+void Snapshots::reset(const Extraction& extraction, const std::stop_token& stop) {
     discard_directory(extraction.stack.id);
-    snapshotter_->create(extraction.stack);
+    snapshotter_->create(extraction.stack, stop);
 }
 
 void Snapshots::discard(const std::vector<Extraction>& extractions) noexcept {

@@ -52,9 +52,10 @@ public:
         std::string key;
         snapshot::Stack stack;
     };
-    Extraction prepare(const oci::ChainId& chain, std::vector<snapshot::Id> below, LeaseHold& lease);
+    Extraction prepare(const oci::ChainId& chain, std::vector<snapshot::Id> below, LeaseHold& lease,
+                       const std::stop_token& stop);
     // Throws the content away and starts with an empty directory again.
-    void reset(const Extraction& extraction);
+    void reset(const Extraction& extraction, const std::stop_token& stop);
     // Never throws: rows that cannot be removed (a full disk) hold nothing and go with the next collection.
     void discard(const std::vector<Extraction>& extractions) noexcept;
     // Makes all directories durable if the store says so, then commits every extraction under its chain ID,

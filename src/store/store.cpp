@@ -19,17 +19,22 @@ namespace lade::store {
 
 namespace {
 
-// Images hold set-user-id files: nobody else may reach them (CVE-2021-41103). A directory that is somebody's already
-// is not ours to close.
-void close_to_others(int root) {
+bool is_closed(int root) {
     struct stat st {};
     if (::fstat(root, &st) != 0)
         throw_errno(errno, "stat");
-    if ((st.st_mode & 0077) == 0)
+    return (st.st_mode & 0077) == 0;
+}
+
+// Images hold set-user-id files: nobody else may reach them (CVE-2021-41103). A directory that is somebody's already
+// is not ours to close.
+void close_to_others(int root) {
+    if (is_closed(root))
         return;
     const std::vector<std::string> names = list_directory(root, ".");
     const bool is_ours = std::ranges::find(names, "meta.db") != names.end();
-    if (!is_ours && !names.empty() && names != std::vector<std::string>{"lost+found"})
+    // Another process that makes the same store closes it before it puts anything there.
+    if (!is_ours && !names.empty() && names != std::vector<std::string>{"lost+found"} && !is_closed(root))
         throw Error(ErrorKind::failed_precondition,
                     "the directory is open to other users and holds other files: no place for a store");
     if (::fchmod(root, 0700) != 0)

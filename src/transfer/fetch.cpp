@@ -140,12 +140,12 @@ std::string fetch_document(const Origin& origin, const oci::Descriptor& descript
                  });
 }
 
-bool make_way_for_layers(const Origin& origin, const std::vector<PlatformImage>& images, const std::stop_token& stop) {
+bool make_way_for_layers(const Origin& origin, const std::vector<oci::Descriptor>& layers,
+                         const std::stop_token& stop) {
     bool any = false;
-    for (const PlatformImage& image : images)
-        for (const oci::Descriptor& layer : image.manifest.layers)
-            if (origin.blobs.find(layer.digest) && make_way(origin, layer, stop))
-                any = true;
+    for (const oci::Descriptor& layer : layers)
+        if (origin.blobs.find(layer.digest) && make_way(origin, layer, stop))
+            any = true;
     return any;
 }
 
@@ -183,6 +183,8 @@ void LayerDownloads::keep(const std::vector<oci::Descriptor>& layers) {
         }
         origin_.blobs.adopt(layer, source_labels(origin_, layer.digest), origin_.lease, tasks_.stop_token());
         origin_.progress.add(std::string(kind_of(layer)), layer.digest.string(), layer.size).set(Stage::exists);
+        // Should its snapshot go after all, nobody waits for a download that never comes.
+        set_stored(layer.digest);
     }
 }
 
@@ -234,7 +236,7 @@ void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& 
     } catch (const Error& error) {
         // A resumable part that fills the disk would keep every other command from working.
         if (error.kind() == ErrorKind::resource_exhausted)
-            writer.abandon();
+            attempt([&] { writer.abandon(); });
         throw;
     }
     item.set(Stage::downloaded);

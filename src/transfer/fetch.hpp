@@ -4,6 +4,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -37,27 +38,32 @@ struct Origin {
 // oci::max_document.
 std::string fetch_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop);
 
-// After a data loss: moves every stored layer of the images that is not what its digest says out of the way. True when
-// there was one, so that another attempt fetches it anew.
-bool make_way_for_layers(const Origin& origin, const std::vector<PlatformImage>& images, const std::stop_token& stop);
+// After a failure that bad bytes may be the reason of: moves every stored layer of these that is not what its digest
+// says out of the way. True when there was one, so that another attempt fetches it anew.
+bool make_way_for_layers(const Origin& origin, const std::vector<oci::Descriptor>& layers, const std::stop_token& stop);
 
 // A blob of the store, to be read from its start.
 std::unique_ptr<Source> open_stored(store::Blobs& blobs, const oci::Descriptor& descriptor);
 
-// Downloads of layers, running in the tasks of a group. A layer is one download however many images of the
-// pull share it.
+// Downloads of layers, each in a task. A layer is one download however many images of the pull share it. When one task
+// fails all are stopped; the destructor stops and joins them.
 class LayerDownloads {
 public:
-    LayerDownloads(const Origin& origin, std::size_t at_once, TaskGroup& tasks)
-        : origin_(origin), limiter_(at_once), tasks_(tasks) {}
+    LayerDownloads(const Origin& origin, std::size_t at_once, const std::stop_token& stop)
+        : origin_(origin), limiter_(at_once), tasks_(stop) {}
     LayerDownloads(const LayerDownloads&) = delete;
     LayerDownloads& operator=(const LayerDownloads&) = delete;
 
     // Starts a task per layer that is not in the store, largest first.
     void start(std::vector<oci::Descriptor> layers);
-    // Layers whose bytes nobody needs: those that are in the store are held and labelled, the others stay away. After
-    // start(), which may want some of them.
+    // Layers whose bytes nobody needs: those that are in the store are held and labelled, the others stay away, and to
+    // open() one of them after all is not_found. After start(), which may want some of them.
     void keep(const std::vector<oci::Descriptor>& layers);
+
+    // Runs `work` in a task beside the downloads. What it refers to outlives this object.
+    void run_beside(std::function<void(const std::stop_token&)> work) { tasks_.start(std::move(work)); }
+    // Until all tasks are done; rethrows the error that came first.
+    void wait() { tasks_.wait(); }
 
     // The layer's bytes. Waits until they begin to arrive and then reads behind the download; bytes from an
     // earlier run are not shown before the whole is verified. The end is reported only after verification.
@@ -77,10 +83,10 @@ private:
 
     Origin origin_;
     Limiter limiter_;
-    TaskGroup& tasks_;
     std::mutex mutex_;
     std::condition_variable_any changed_;
     std::map<oci::Digest, State> states_;
+    TaskGroup tasks_; // last: it ends before what its tasks use
 };
 
 } // namespace lade::transfer

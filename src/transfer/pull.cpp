@@ -36,56 +36,77 @@ void warn_of_platform(const PlatformImage& image, const PlatformChoice& choice, 
                       to_string(choice.platforms.front())));
 }
 
-// Downloads run in the group's tasks while this thread unpacks image after image behind them. When either side fails
-// the group stops both, and the error that came first is the one that is thrown. Without a destination the content is
-// all that is wanted.
-std::vector<oci::ChainId> fetch_and_unpack(const Origin& origin, const std::optional<Destination>& destination,
-                                           const std::vector<PlatformImage>& images, std::size_t at_once,
-                                           const std::stop_token& stop) {
-    // What cannot be unpacked is refused before its layers are fetched.
-    if (destination)
-        for (const PlatformImage& image : images)
-            static_cast<void>(layers_of(image));
+struct Layers {
     std::vector<oci::Descriptor> wanted;
-    std::vector<oci::Descriptor> unpacked;
+    std::vector<oci::Descriptor> unpacked; // their snapshots exist, nobody needs their bytes
+};
+
+Layers sort_layers(const std::optional<Destination>& destination, const std::vector<PlatformImage>& images) {
+    Layers sorted;
     for (const PlatformImage& image : images) {
+        // What cannot be unpacked is refused before its layers are fetched.
+        if (destination)
+            static_cast<void>(layers_of(image));
         const std::vector<oci::Descriptor>& layers = image.manifest.layers;
         const std::size_t present = destination ? hold_unpacked(*destination, image) : 0;
         const auto first_missing = layers.begin() + static_cast<std::ptrdiff_t>(present);
-        unpacked.insert(unpacked.end(), layers.begin(), first_missing);
-        wanted.insert(wanted.end(), first_missing, layers.end());
+        sorted.unpacked.insert(sorted.unpacked.end(), layers.begin(), first_missing);
+        sorted.wanted.insert(sorted.wanted.end(), first_missing, layers.end());
     }
+    return sorted;
+}
 
+// Downloads run in tasks, image after image is unpacked behind them in another. When either side fails all are stopped,
+// and the error that came first is the one that is thrown. Without a destination the content is all that is wanted.
+std::vector<oci::ChainId> fetch_and_unpack(const Origin& origin, const std::optional<Destination>& destination,
+                                           const std::vector<PlatformImage>& images, const Layers& layers,
+                                           std::size_t at_once, const std::stop_token& stop) {
     std::vector<oci::ChainId> chain_ids;
-    TaskGroup tasks(stop);
-    LayerDownloads downloads(origin, at_once, tasks);
-    const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token& unpack_stop) {
-        return downloads.open(layer, unpack_stop);
-    };
-    downloads.start(std::move(wanted));
-    downloads.keep(unpacked);
+    LayerDownloads downloads(origin, at_once, stop);
+    downloads.start(layers.wanted);
+    downloads.keep(layers.unpacked);
     if (destination)
-        tasks.start([&](const std::stop_token& task_stop) {
+        downloads.run_beside([&](const std::stop_token& task_stop) {
+            const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token& unpack_stop) {
+                return downloads.open(layer, unpack_stop);
+            };
             for (const PlatformImage& image : images)
                 chain_ids.push_back(unpack_image(*destination, image, open, task_stop));
         });
-    tasks.wait();
+    downloads.wait();
     for (std::size_t i = 0; i < chain_ids.size(); ++i)
         label_unpacked(*destination, images[i], chain_ids[i]);
     return chain_ids;
+}
+
+// Bytes are applied before their digest is known, so spoilt ones may fail in any way a hostile layer may.
+bool may_be_damage(ErrorKind kind) {
+    switch (kind) {
+    case ErrorKind::data_loss:
+    case ErrorKind::invalid_argument:
+    case ErrorKind::failed_precondition:
+    case ErrorKind::not_found:
+    case ErrorKind::resource_exhausted:
+    case ErrorKind::unimplemented:
+        return true;
+    default:
+        return false;
+    }
 }
 
 // A layer that was in the store already may turn out to be damaged; it is fetched anew, once.
 std::vector<oci::ChainId> fetch_and_unpack_whole(const Origin& origin, const std::optional<Destination>& destination,
                                                  const std::vector<PlatformImage>& images, std::size_t at_once,
                                                  const std::stop_token& stop) {
+    Layers layers = sort_layers(destination, images);
     try {
-        return fetch_and_unpack(origin, destination, images, at_once, stop);
+        return fetch_and_unpack(origin, destination, images, layers, at_once, stop);
     } catch (const Error& error) {
-        if (error.kind() != ErrorKind::data_loss || !make_way_for_layers(origin, images, stop))
+        if (!may_be_damage(error.kind()) || !make_way_for_layers(origin, layers.wanted, stop))
             throw;
     }
-    return fetch_and_unpack(origin, destination, images, at_once, stop);
+    layers = sort_layers(destination, images);
+    return fetch_and_unpack(origin, destination, images, layers, at_once, stop);
 }
 
 Pulled pull_image(store::Store& store, const oci::Reference& reference, const PullOptions& options, Progress& progress,

@@ -46,9 +46,14 @@ private:
 // An archive bomb ends here, however few of its bytes are files.
 class RatioSource final : public Source {
 public:
-    RatioSource(Source& inner, std::uint64_t compressed, std::uint64_t ratio)
-        : inner_(inner), ratio_(ratio), left_(std::max(archive::ratio_free, compressed * ratio)) {}
+    RatioSource(Source& inner, std::uint64_t compressed, std::uint64_t ratio, std::stop_token stop)
+        : inner_(inner),
+          ratio_(ratio),
+          left_(std::max(archive::ratio_free, compressed * ratio)),
+          stop_(std::move(stop)) {}
     std::size_t read(std::span<std::byte> into) override {
+        // However long what nobody writes to a file is: padding, what follows the end.
+        check_stop(stop_);
         const std::size_t n = inner_.read(into);
         if (n > left_)
             throw Error(ErrorKind::resource_exhausted, "more than ", ratio_, " times its compressed size");
@@ -60,6 +65,7 @@ private:
     Source& inner_;
     std::uint64_t ratio_;
     std::uint64_t left_;
+    std::stop_token stop_;
 };
 
 // The unpacking of one image.
@@ -79,7 +85,7 @@ archive::Applied apply_layer(const Work& work, const Layer& layer, Item& item, i
                      item.set(Stage::extracting);
                      CountingSource counted(*compressed, item);
                      const std::unique_ptr<Source> plain = archive::decompress(counted, layer.descriptor.media_type);
-                     RatioSource bounded(*plain, layer.descriptor.size, work.budget.limits().ratio);
+                     RatioSource bounded(*plain, layer.descriptor.size, work.budget.limits().ratio, stop);
                      oci::HashingSource hashed(bounded, layer.diff_id.digest.algorithm());
                      archive::Applied applied = archive::apply(hashed, root, options, work.budget, stop);
                      if (const oci::Digest found = hashed.digest(); found != layer.diff_id.digest)
@@ -87,6 +93,9 @@ archive::Applied apply_layer(const Work& work, const Layer& layer, Item& item, i
                                      ", the layer has ", found);
                      for (const std::string& warning : applied.warnings)
                          work.progress.warn(warning);
+                     if (applied.unsaid_warnings > 0)
+                         work.progress.warn(cat("layer ", layer.descriptor.digest, ": ", applied.unsaid_warnings,
+                                                " more warnings like these"));
                      item.set(Stage::extracted);
                      return applied;
                  });
@@ -159,7 +168,7 @@ private:
         // This layer cannot be made without seeing those below: the kernel shows it all of them.
         Extraction& extraction = extractions_[i];
         extraction.stack.parents = parents_;
-        snapshots_.reset(extraction);
+        snapshots_.reset(extraction, stop);
         snapshots_.kind().with_mounted(extraction.stack, [&](int root) {
             apply_layer(work_, layers_[i], *items_[i], root, {.whiteouts = archive::Whiteouts::plain}, stop);
         });
@@ -220,7 +229,7 @@ oci::ChainId unpack_image(const Destination& destination, const PlatformImage& i
     try {
         for (std::size_t i = present; i < chain.size(); ++i) {
             extractions.push_back(
-                snapshots.prepare(chain[i], stacked ? std::vector<snapshot::Id>{} : below, destination.lease));
+                snapshots.prepare(chain[i], stacked ? std::vector<snapshot::Id>{} : below, destination.lease, stop));
             if (stacked || layers.empty())
                 continue;
             below.insert(below.begin(), extractions.back().stack.id);
@@ -270,7 +279,7 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
         }
     } catch (const Error&) {
         for (const std::string& name : list_directory(root.get(), "."))
-            remove_tree(root.get(), name);
+            attempt([&] { remove_tree(root.get(), name); });
         if (made)
             ::rmdir(directory.c_str());
         throw;

@@ -61,7 +61,7 @@ TEST_SUITE("snapshot") {
             make_directories(dir.path("trash"), 0700);
             const Fd trash = open_at(AT_FDCWD, dir.path("trash"), O_RDONLY | O_DIRECTORY);
             const auto snapshotter = open_snapshotter(name, dir.path());
-            snapshotter->create({.id = 7, .parents = {}});
+            snapshotter->create({.id = 7, .parents = {}}, {});
             const Fd tree = snapshotter->tree(7);
             struct stat st {};
             REQUIRE(::fstat(tree.get(), &st) == 0);
@@ -85,8 +85,8 @@ TEST_SUITE("snapshot") {
         const test::TemporaryDirectory dir;
         const auto overlay = open_snapshotter("overlayfs", dir.path());
         for (const Id id : {1, 2, 3})
-            overlay->create({.id = id, .parents = {}});
-        overlay->create({.id = 4, .parents = {3, 2, 1}});
+            overlay->create({.id = id, .parents = {}}, {});
+        overlay->create({.id = 4, .parents = {3, 2, 1}}, {});
         const auto mount = overlay->mounts({.id = 4, .parents = {3, 2, 1}}, Access::read_write).at(0);
         CHECK(mount.type == "overlay");
         CHECK(mount.options[2] == "lowerdir=" + overlay->path(3) + ":" + overlay->path(2) + ":" + overlay->path(1));
@@ -104,7 +104,7 @@ TEST_SUITE("snapshot") {
             return;
         const test::TemporaryDirectory dir;
         const auto overlay = open_snapshotter("overlayfs", dir.path());
-        overlay->create({.id = 1, .parents = {}});
+        overlay->create({.id = 1, .parents = {}}, {});
         const Fd below = overlay->tree(1);
         set_attribute(below.get(), ".", "user.note", "text");
         set_attribute(below.get(), ".", "trusted.overlay.opaque", "y");
@@ -112,7 +112,7 @@ TEST_SUITE("snapshot") {
         REQUIRE(::fchmod(below.get(), 01750) == 0);
         const std::array<timespec, 2> times{timespec{.tv_sec = 7, .tv_nsec = 8}, timespec{.tv_sec = 5, .tv_nsec = 6}};
         REQUIRE(::futimens(below.get(), times.data()) == 0);
-        overlay->create({.id = 2, .parents = {1}});
+        overlay->create({.id = 2, .parents = {1}}, {});
         const Fd above = overlay->tree(2);
         struct stat st {};
         REQUIRE(::fstat(above.get(), &st) == 0);
@@ -130,14 +130,14 @@ TEST_SUITE("snapshot") {
             return;
         const test::TemporaryDirectory dir;
         const auto overlay = open_snapshotter("overlayfs", dir.path());
-        overlay->create({.id = 1, .parents = {}});
+        overlay->create({.id = 1, .parents = {}}, {});
         const Fd below = overlay->tree(1);
         make_directory(below.get(), "d", 0755);
         make_directory(below.get(), "replaced", 0755);
         write(below.get(), "d/f", "text");
         write(below.get(), "d/gone", "text");
         REQUIRE(::symlinkat("f", below.get(), "d/link") == 0);
-        overlay->create({.id = 2, .parents = {1}});
+        overlay->create({.id = 2, .parents = {1}}, {});
         overlay->with_mounted({.id = 2, .parents = {1}}, [](int root) {
             REQUIRE(::linkat(root, "d/f", root, "d/hard", 0) == 0);
             REQUIRE(::linkat(root, "d/link", root, "d/same-link", 0) == 0);
@@ -166,7 +166,7 @@ TEST_SUITE("snapshot") {
             return;
         const test::TemporaryDirectory dir;
         const auto native = open_snapshotter("native", dir.path());
-        native->create({.id = 1, .parents = {}});
+        native->create({.id = 1, .parents = {}}, {});
         const Fd from = native->tree(1);
         write(from.get(), "f", "text");
         REQUIRE(::linkat(from.get(), "f", from.get(), "hard", 0) == 0);
@@ -178,7 +178,7 @@ TEST_SUITE("snapshot") {
         set_attribute(from.get(), "f", "user.note", "of a file");
         set_attribute(from.get(), "soft", "trusted.note", "of a link");
         set_attribute(from.get(), "d/pipe", "trusted.note", "of a pipe");
-        native->create({.id = 2, .parents = {1}});
+        native->create({.id = 2, .parents = {1}}, {});
         const Fd to = native->tree(2);
         CHECK(list_directory(to.get(), ".") == std::vector<std::string>{"d", "f", "hard", "soft"});
         struct stat f {};

@@ -100,7 +100,7 @@ TEST_SUITE("store") {
                 std::vector<snapshot::Id> below;
                 if (!extractions->empty())
                     below.push_back(extractions->back().stack.id);
-                extractions->push_back(snapshots.prepare(id, below, lease));
+                extractions->push_back(snapshots.prepare(id, below, lease, {}));
             }
         snapshots.commit(first, "", lease);
         snapshots.commit(second, "", lease);
