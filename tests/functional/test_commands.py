@@ -313,6 +313,28 @@ class Rootless(Case):
         refused = self.lade.run("images", "unpack", ref, prefix=user, env=env)
         self.fails(refused, 7, "--to DIR")
 
+    def test_directories_closed_to_their_owner_are_opened_to_be_removed(self):
+        need_root()
+        registry = BrokenRegistry()
+        self.addCleanup(registry.stop)
+        closed = Layer().dir("closed/", mode=0o555).dir("closed/below/", mode=0o000).file("closed/f", "x")
+        os.chmod(self.scratch, 0o777)
+        home = self.scratch / "home"
+        home.mkdir()
+        os.chown(home, 12345, 12345)
+        user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+        env = {"HOME": str(home), "LADE_ROOT": ""}
+        gone = registry.add(Image([closed, Layer().whiteout("closed")]), "gone")
+        bad = registry.add(Image([closed, Layer().link("broken", "nowhere")]), "bad")
+        for ref in (gone, bad):
+            self.assertEqual(self.lade.run("images", "pull", "--progress", "none", ref, prefix=user, env=env).code, 0)
+        result = self.lade.run("images", "unpack", gone, "--to", home / "flat", prefix=user, env=env)
+        self.assertEqual(result.code, 0, result.err)
+        self.assertEqual(os.listdir(home / "flat"), [])
+        result = self.lade.run("images", "unpack", bad, "--to", home / "bad", prefix=user, env=env)
+        self.assertIn("broken", result.err)
+        self.assertFalse((home / "bad").exists())
+
     def test_a_directory_that_is_not_empty_is_left_alone(self):
         registry = BrokenRegistry()
         self.addCleanup(registry.stop)

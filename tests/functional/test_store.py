@@ -3,12 +3,13 @@
 import os
 import sqlite3
 import subprocess
+import tarfile
 import threading
 import time
 import unittest
 
 from support.broken import BrokenRegistry
-from support.images import Image, Layer
+from support.images import Image, Layer, index_of
 from support.program import Case, need_root
 
 
@@ -76,6 +77,20 @@ class Damage(Store):
         self.lade.ok("images", "unpack", self.ref, "--to", self.scratch / "flat")
         self.assertEqual([s["kind"] for s in self.lade.json("snapshots", "ls")], ["committed"] * 2)
 
+    def test_damage_that_looks_like_a_bad_tar_is_damage_too(self):
+        need_root()
+        self.image = Image([self.base], compression="plain")
+        self.ref = self.registry.add(self.image)
+        self.assertEqual(self.pull("--no-unpack").code, 0)
+        digest = self.image.layers[0]["digest"]
+
+        def in_the_checksum(data):
+            data[150] ^= 1
+            return data
+
+        self.spoil(digest, in_the_checksum)
+        self.assert_mended(digest)
+
     def test_a_damaged_layer_is_named_where_there_is_nobody_to_ask(self):
         self.assertEqual(self.pull("--no-unpack").code, 0)
         digest = self.image.layers[0]["digest"]
@@ -112,9 +127,9 @@ class Damage(Store):
 
 
 class Sharing(Store):
-    def slowly(self, image, tag):
+    def slowly(self, image, tag, *flags, whole=None):
         """Starts a pull whose last layer takes its time, and waits until it has begun."""
-        ref = self.add(image, tag)
+        ref = self.add(whole or image, tag)
         slow = image.layers[-1]["digest"]
         begun = []
 
@@ -134,7 +149,7 @@ class Sharing(Store):
 
         self.go = threading.Event()
         self.registry.fault = fault
-        process = self.lade.start("images", "pull", "--progress", "none", ref)
+        process = self.lade.start("images", "pull", "--progress", "none", *flags, ref)
         while not begun:
             time.sleep(0.01)
         return process
@@ -164,6 +179,16 @@ class Sharing(Store):
         self.assertEqual(len(self.lade.json("leases", "ls")), 1)
         self.finish(process)
 
+    def test_a_snapshot_that_goes_during_a_pull_is_made_again(self):
+        need_root()
+        other = Image([Layer().file("other", "x")], architecture="arm64")
+        (top,) = self.lade.json("images", "pull", "--platform", "linux/arm64", self.add(other, "one"))["chain_ids"]
+        slow = Image([Layer().file("slow", os.urandom(1000))])
+        process = self.slowly(slow, "both", "--platform", "linux/amd64", "--platform", "linux/arm64", whole=index_of([slow, other]))
+        self.lade.ok("snapshots", "rm", top)
+        self.finish(process)
+        self.lade.ok("snapshots", "info", top)
+
     def test_layers_that_are_unpacked_are_not_fetched(self):
         need_root()
         self.assertEqual(self.pull().code, 0)
@@ -176,6 +201,40 @@ class Sharing(Store):
 
 
 class Hostile(Store):
+    def test_a_size_that_is_a_lie_ends_the_other_downloads_in_order(self):
+        need_root()
+        shared = Layer().file("shared", os.urandom(1000)).bytes()
+        self.assertEqual(self.pull(ref=self.add(Image([shared]), "honest")).code, 0)
+
+        def lie(config, descriptors):
+            descriptors[-1] = {**descriptors[-1], "size": descriptors[-1]["size"] - 1}
+
+        # The liar is the smallest: its turn comes when the others are on their way.
+        slow = [Layer().file(str(i), os.urandom(200_000)).bytes() for i in range(8)]
+        self.registry.pause, self.registry.piece = 0.01, 4096
+        ref = self.add(Image([*slow, shared], change=lie), "liar")
+        for downloads in ("1", "8"):
+            result = self.pull("--max-concurrent-downloads", downloads, ref=ref)
+            self.fails(result, 8, "the descriptor says")
+
+    def test_a_hard_link_to_nothing_is_named(self):
+        need_root()
+        ref = self.add(Image([Layer().link("broken", "nowhere")]), "link")
+        for snapshotter in ("overlayfs", "native"):
+            result = self.pull("--snapshotter", snapshotter, ref=ref)
+            self.assertNotEqual(result.code, 0)
+            self.assertIn("broken", result.err)
+
+    def test_a_flood_of_warnings_is_counted(self):
+        need_root()
+        layer = Layer()
+        for i in range(3000):
+            layer.add(f"device{i}", tarfile.CHRTYPE)
+        result = self.pull(ref=self.add(Image([layer]), "flood"))
+        self.assertEqual(result.code, 0, result.err)
+        self.assertEqual(result.err.count("is left out"), 20, result.err[:3000])
+        self.assertIn("2980 more", result.err)
+
     def test_limits_are_said_and_leave_nothing(self):
         layers = [Layer().file("d/e/f/one", b"x" * 600), Layer().file("d/two", b"x" * 600).file("d/three")]
         ref = self.add(Image(layers), "large")

@@ -178,9 +178,11 @@ TEST_SUITE("snapshot") {
         set_attribute(from.get(), "f", "user.note", "of a file");
         set_attribute(from.get(), "soft", "trusted.note", "of a link");
         set_attribute(from.get(), "d/pipe", "trusted.note", "of a pipe");
+        write(from.get(), "sparse", "begin");
+        REQUIRE(::truncate((native->path(1) + "/sparse").c_str(), 1 << 30) == 0);
         native->create({.id = 2, .parents = {1}}, {});
         const Fd to = native->tree(2);
-        CHECK(list_directory(to.get(), ".") == std::vector<std::string>{"d", "f", "hard", "soft"});
+        CHECK(list_directory(to.get(), ".") == std::vector<std::string>{"d", "f", "hard", "soft", "sparse"});
         struct stat f {};
         struct stat hard {};
         REQUIRE(::fstatat(to.get(), "f", &f, 0) == 0);
@@ -191,6 +193,10 @@ TEST_SUITE("snapshot") {
         CHECK(attribute(to.get(), "f", "user.note") == "of a file");
         CHECK(attribute(to.get(), "soft", "trusted.note") == "of a link");
         CHECK(attribute(to.get(), "d/pipe", "trusted.note") == "of a pipe");
+        struct stat sparse {};
+        REQUIRE(::fstatat(to.get(), "sparse", &sparse, 0) == 0);
+        CHECK(sparse.st_size == 1 << 30);
+        CHECK(sparse.st_blocks < 1 << 12);
         write(to.get(), "f", "changed");
         CHECK(find_text(from.get(), "f", 100) == "text");
     }
