@@ -16,7 +16,7 @@ namespace lade::archive {
 class LayerTree final : private Root::Observer {
 public:
     LayerTree(int root, const ApplyOptions& options, Budget& budget);
-    ~LayerTree() { budget_.give_memory(memory_); }
+    ~LayerTree() override { budget_.give_memory(memory_); }
     LayerTree(const LayerTree&) = delete;
     LayerTree& operator=(const LayerTree&) = delete;
 
