@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import subprocess
+import tarfile
 import unittest
 from pathlib import Path
 
@@ -281,28 +282,33 @@ class Bookkeeping(Case):
 
 
 class Rootless(Case):
-    def test_an_ordinary_user_pulls_and_unpacks_to_a_directory(self):
-        need_root()
-        registry = BrokenRegistry()
-        self.addCleanup(registry.stop)
-        import tarfile
+    """Commands of an ordinary user, in the store that is theirs by default."""
 
+    def setUp(self):
+        super().setUp()
+        need_root()
+        self.registry = BrokenRegistry()
+        self.addCleanup(self.registry.stop)
+        os.chmod(self.scratch, 0o755)
+        self.home = self.scratch / "home"
+        self.home.mkdir()
+        os.chown(self.home, 12345, 12345)
+
+    def run_as_user(self, *args):
+        user = ("setpriv", "--reuid=12345", "--regid=12345", "--clear-groups")
+        return self.lade.run(*args, prefix=user, env={"HOME": str(self.home), "LADE_ROOT": ""})
+
+    def test_an_ordinary_user_pulls_and_unpacks_to_a_directory(self):
         first = Layer().file("mine", "x", uid=12, gid=34).add("dev/null", tarfile.CHRTYPE, major=1, minor=3)
         first.dir("closed/", mode=0o500).file("closed/f", "x")
         second = Layer().file("closed/g", "y").whiteout("closed/f")
-        ref = registry.add(Image([first, second]))
-        os.chmod(self.scratch, 0o755)
-        home = self.scratch / "home"
-        home.mkdir()
-        os.chown(home, 12345, 12345)
-        user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
-        env = {"HOME": str(home), "LADE_ROOT": ""}
-        pulled = self.lade.run("images", "pull", "--progress", "none", ref, prefix=user, env=env)
+        ref = self.registry.add(Image([first, second]))
+        pulled = self.run_as_user("images", "pull", "--progress", "none", ref)
         self.assertEqual(pulled.code, 0, pulled.err)
         self.assertIn("not unpacked", pulled.err)
-        self.assertTrue((home / ".local/share/lade/meta.db").exists())
-        flat = home / "flat"
-        unpacked = self.lade.run("images", "unpack", "--progress", "none", ref, "--to", flat, prefix=user, env=env)
+        self.assertTrue((self.home / ".local/share/lade/meta.db").exists())
+        flat = self.home / "flat"
+        unpacked = self.run_as_user("images", "unpack", "--progress", "none", ref, "--to", flat)
         self.assertEqual(unpacked.code, 0, unpacked.err)
         self.assertEqual(unpacked.err.count("warning"), 1, unpacked.err)
         self.assertIn("1 devices", unpacked.err)
@@ -310,31 +316,24 @@ class Rootless(Case):
         self.assertEqual(sorted(got), [b".", b"closed", b"closed/g", b"dev", b"mine"])
         self.assertEqual(got[b"mine"]["owner"], (12345, 12345))
         self.assertEqual(got[b"closed"]["mode"], "0o500")
-        refused = self.lade.run("images", "unpack", ref, prefix=user, env=env)
-        self.fails(refused, 7, "--to DIR")
+        self.fails(self.run_as_user("images", "unpack", ref), 7, "--to DIR")
 
     def test_directories_closed_to_their_owner_are_opened_to_be_removed(self):
-        need_root()
-        registry = BrokenRegistry()
-        self.addCleanup(registry.stop)
         closed = Layer().dir("closed/", mode=0o555).dir("closed/below/", mode=0o000).file("closed/f", "x")
-        os.chmod(self.scratch, 0o777)
-        home = self.scratch / "home"
-        home.mkdir()
-        os.chown(home, 12345, 12345)
-        user = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
-        env = {"HOME": str(home), "LADE_ROOT": ""}
-        gone = registry.add(Image([closed, Layer().whiteout("closed")]), "gone")
-        bad = registry.add(Image([closed, Layer().link("broken", "nowhere")]), "bad")
+        gone = self.registry.add(Image([closed, Layer().whiteout("closed")]), "gone")
+        bad = self.registry.add(Image([closed, Layer().link("broken", "nowhere")]), "bad")
         for ref in (gone, bad):
-            self.assertEqual(self.lade.run("images", "pull", "--progress", "none", ref, prefix=user, env=env).code, 0)
-        result = self.lade.run("images", "unpack", gone, "--to", home / "flat", prefix=user, env=env)
+            self.assertEqual(self.run_as_user("images", "pull", "--progress", "none", ref).code, 0)
+        result = self.run_as_user("images", "unpack", gone, "--to", self.home / "flat")
         self.assertEqual(result.code, 0, result.err)
-        self.assertEqual(os.listdir(home / "flat"), [])
-        result = self.lade.run("images", "unpack", bad, "--to", home / "bad", prefix=user, env=env)
+        self.assertEqual(os.listdir(self.home / "flat"), [])
+        result = self.run_as_user("images", "unpack", bad, "--to", self.home / "bad")
+        self.assertNotEqual(result.code, 0)
         self.assertIn("broken", result.err)
-        self.assertFalse((home / "bad").exists())
+        self.assertFalse((self.home / "bad").exists())
 
+
+class ToADirectory(Case):
     def test_a_directory_that_is_not_empty_is_left_alone(self):
         registry = BrokenRegistry()
         self.addCleanup(registry.stop)
