@@ -30,7 +30,7 @@ public:
     std::function<void()> command;
 
     const std::stop_token& stop() const noexcept { return stop_; }
-    // Each validates the namespace's name too.
+    // These three validate the namespace's name too.
     // The store, made when there is none: for commands that write.
     store::Store& store();
     // Whether there is a store: a listing has nothing to list where there is none, and makes none.
