@@ -114,6 +114,10 @@ void add_quiet(CLI::App& command, Context& context, const std::string& about) {
     command.add_flag("-q,--quiet", context.quiet, about);
 }
 
+void add_filters(CLI::App& command, std::vector<std::string>& into) {
+    command.add_option("filter", into, "list what matches one of these, e.g. labels.k==v or size>10MB");
+}
+
 int run(int argc, char** argv, std::stop_token stop) {
     Context context(std::move(stop));
     CLI::App app("pull, store, unpack, keep and collect container images", "lade");
@@ -128,6 +132,8 @@ int run(int argc, char** argv, std::stop_token stop) {
         ->check(CLI::IsMember({"none", "content", "full"}))
         ->type_name("WHAT")
         ->capture_default_str();
+    app.add_option("--lease", context.lease, "a lease that is to hold what the command makes, too")->type_name("ID");
+    app.add_flag("--no-gc", context.no_gc, "leave to a later command what nothing keeps any more");
     app.require_subcommand(0, 1);
 
     add_images(app, context);
@@ -136,6 +142,7 @@ int run(int argc, char** argv, std::stop_token stop) {
     add_leases(app, context);
     add_namespaces(app, context);
     add_gc(app, context);
+    add_completion(app, context);
     add_version(app, context);
 
     try {
@@ -153,7 +160,15 @@ int run(int argc, char** argv, std::stop_token stop) {
         context.print(chosen_in(app).help());
         return 0;
     }
-    context.command();
+    try {
+        context.command();
+    } catch (const Error& error) {
+        // Of several things, some may have been deleted before one failed.
+        if (error.kind() != ErrorKind::cancelled)
+            attempt([&] { context.finish(); });
+        throw;
+    }
+    context.finish();
     return 0;
 }
 

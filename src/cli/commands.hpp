@@ -17,6 +17,7 @@ void add_snapshots(CLI::App& app, Context& context);
 void add_leases(CLI::App& app, Context& context);
 void add_namespaces(CLI::App& app, Context& context);
 void add_gc(CLI::App& app, Context& context);
+void add_completion(CLI::App& app, Context& context);
 
 // A group of commands; without a subcommand it prints its help.
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about,
@@ -31,8 +32,7 @@ CLI::Option* add_list(CLI::App& command, const std::string& flags, std::vector<s
 
 void add_json(CLI::App& command, Context& context);
 void add_quiet(CLI::App& command, Context& context, const std::string& about);
-
-// What a deleting command does at its end: `no_gc` leaves it to a later command.
-void collect_after(Context& context, bool no_gc);
+// The filters of a listing, ctr's positional arguments.
+void add_filters(CLI::App& command, std::vector<std::string>& into);
 
 } // namespace lade::cli

@@ -18,8 +18,8 @@ namespace {
 
 void list(Context& context) {
     std::vector<store::Blob> all;
-    if (context.has_store())
-        all = store::Blobs(context.store(), context.name_space).list();
+    if (store::Store* store = context.find_store())
+        all = store::Blobs(*store, context.name_space).list();
     if (context.json) {
         Json array = Json::array();
         for (const store::Blob& blob : all)
@@ -44,8 +44,8 @@ void list(Context& context) {
 
 void active(Context& context) {
     std::vector<store::IngestStatus> all;
-    if (context.has_store())
-        all = store::Blobs(context.store(), context.name_space).active();
+    if (store::Store* store = context.find_store())
+        all = store::Blobs(*store, context.name_space).active();
     if (context.json) {
         Json array = Json::array();
         for (const store::IngestStatus& ingest : all)
@@ -93,21 +93,16 @@ void add_content(CLI::App& app, Context& context) {
     });
 
     CLI::App& rm = add_command(group, "rm", "remove blobs, whatever refers to them", {"remove", "del", "delete"});
-    struct Flags {
-        std::vector<std::string> digests;
-        bool no_gc = false;
-    };
-    auto flags = std::make_shared<Flags>();
-    rm.add_option("digest", flags->digests, "the blobs");
-    rm.add_flag("--no-gc", flags->no_gc, "leave the files to a later gc");
-    rm.callback([&context, flags] {
-        context.command = [&context, flags] {
+    auto digests = std::make_shared<std::vector<std::string>>();
+    rm.add_option("digest", *digests, "the blobs");
+    rm.callback([&context, digests] {
+        context.command = [&context, digests] {
             store::Blobs blobs(context.store(), context.name_space);
-            for_each_item(flags->digests, [&](const std::string& text) {
+            context.collect_at_end();
+            for_each_item(*digests, [&](const std::string& text) {
                 if (blobs.remove(oci::Digest::parse(text)))
                     context.print(text + "\n");
             });
-            collect_after(context, flags->no_gc);
         };
     });
 }

@@ -13,6 +13,8 @@
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "cli/output.hpp"
+#include "store/fields.hpp"
+#include "store/gc.hpp"
 
 namespace lade::cli {
 
@@ -22,7 +24,7 @@ std::string Context::place() const {
     return std::filesystem::absolute(chosen).lexically_normal().string();
 }
 
-store::Store& Context::store() {
+store::Store& Context::open() {
     if (!store_) {
         static const std::map<std::string, store::Sync> modes{
             {"none", store::Sync::none}, {"content", store::Sync::content}, {"full", store::Sync::full}};
@@ -31,15 +33,30 @@ store::Store& Context::store() {
     return *store_;
 }
 
-bool Context::has_store() const {
+store::Store& Context::store() {
+    changed_ = true;
+    return open();
+}
+
+store::Store* Context::find_store() {
     // Whatever else is wrong with it is told by those who open it.
-    return store_ || ::access((place() + "/meta.db").c_str(), F_OK) == 0 || errno != ENOENT;
+    if (!store_ && ::access((place() + "/meta.db").c_str(), F_OK) != 0 && errno == ENOENT)
+        return nullptr;
+    return &open();
 }
 
 store::Store& Context::existing_store() {
-    if (!has_store())
+    store::Store* found = find_store();
+    if (found == nullptr)
         throw Error(ErrorKind::not_found, "store ", printable(place()), " does not exist");
-    return store();
+    return *found;
+}
+
+void Context::finish() {
+    if (no_gc || !changed_ || !(deleted_ || store::is_collection_due(open())))
+        return;
+    for (const std::string& line : store::collect(open(), store::Mode::remove, stop_).left)
+        complain("warning: " + line);
 }
 
 void Context::print(std::string_view text) const {
@@ -48,6 +65,13 @@ void Context::print(std::string_view text) const {
 
 void Context::print_json(const Json& value) const {
     print(dump_json(value, 2) + "\n");
+}
+
+Filter parse_filter(const std::vector<std::string>& arguments) {
+    Filter filter = Filter::parse(arguments, store::ordered_fields());
+    for (const std::string& warning : filter.warnings())
+        complain("warning: " + warning);
+    return filter;
 }
 
 oci::Labels parse_labels(const std::vector<std::string>& arguments) {

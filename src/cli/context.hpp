@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/filter.hpp"
 #include "base/json.hpp"
 #include "oci/labels.hpp"
 #include "store/store.hpp"
@@ -22,7 +23,9 @@ public:
     // Filled by the parser.
     std::string root;
     std::string name_space = "default";
+    std::string lease;
     std::string sync = "full";
+    bool no_gc = false;
     bool json = false;
     bool quiet = false;
 
@@ -31,12 +34,18 @@ public:
 
     const std::stop_token& stop() const noexcept { return stop_; }
     // These three validate the namespace's name too.
-    // The store, made when there is none: for commands that write.
+    // The store, made when there is none: for commands that change it.
     store::Store& store();
-    // Whether there is a store: a listing has nothing to list where there is none, and makes none.
-    bool has_store() const;
+    // The store, or nullptr when there is none: a listing has nothing to list there, and makes none.
+    store::Store* find_store();
     // The store, or not_found: for commands that read one thing.
     store::Store& existing_store();
+
+    // Says that something was deleted: what only it kept is collected at the end.
+    void collect_at_end() noexcept { deleted_ = true; }
+    // The end of every command. Whoever changed the store removes what nothing keeps any more when it deleted something
+    // or when something has expired meanwhile, unless told not to.
+    void finish();
 
     // Both write to stdout, as an Output does.
     void print(std::string_view text) const;
@@ -45,10 +54,16 @@ public:
 
 private:
     std::string place() const;
+    store::Store& open();
 
     std::stop_token stop_;
     std::optional<store::Store> store_;
+    bool changed_ = false;
+    bool deleted_ = false;
 };
+
+// The filter that arguments of a listing make: any of them has to match. What cannot match is said on stderr.
+Filter parse_filter(const std::vector<std::string>& arguments);
 
 // "key=value" arguments to labels.
 oci::Labels parse_labels(const std::vector<std::string>& arguments);

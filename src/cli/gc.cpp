@@ -20,15 +20,12 @@ Json to_json(const std::vector<store::Garbage>& garbage) {
     return array;
 }
 
-void tell_left(const store::Collected& collected) {
+void collect(Context& context, bool dry_run) {
+    store::Collected collected;
+    if (store::Store* store = context.find_store())
+        collected = store::collect(*store, dry_run ? store::Mode::dry_run : store::Mode::remove, context.stop());
     for (const std::string& line : collected.left)
         complain("warning: " + line);
-}
-
-void collect(Context& context, bool dry_run) {
-    const store::Collected collected =
-        store::collect(context.store(), dry_run ? store::Mode::dry_run : store::Mode::remove, context.stop());
-    tell_left(collected);
     if (context.json) {
         context.print_json({{"dry_run", dry_run},
                             {"removed",
@@ -56,11 +53,6 @@ void collect(Context& context, bool dry_run) {
 }
 
 } // namespace
-
-void collect_after(Context& context, bool no_gc) {
-    if (!no_gc)
-        tell_left(store::collect(context.store(), store::Mode::remove, context.stop()));
-}
 
 void add_gc(CLI::App& app, Context& context) {
     CLI::App& command = add_command(app, "gc", "remove what nothing refers to");

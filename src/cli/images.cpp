@@ -30,7 +30,7 @@ std::vector<std::string> names_for(const std::string& name) {
 // What its documents tell; nothing but a warning when they cannot be read, for the other images are still to be
 // listed.
 std::optional<transfer::ImageSummary> find_summary(Context& context, const store::Image& image) {
-    store::Blobs blobs(context.store(), context.name_space);
+    store::Blobs blobs(context.existing_store(), context.name_space);
     try {
         return transfer::summarize(blobs, image.target, oci::host_platform());
     } catch (const Error& error) {
@@ -43,8 +43,8 @@ std::optional<transfer::ImageSummary> find_summary(Context& context, const store
 
 void list(Context& context) {
     std::vector<store::Image> all;
-    if (context.has_store())
-        all = store::Images(context.store(), context.name_space).list();
+    if (store::Store* store = context.find_store())
+        all = store::Images(*store, context.name_space).list();
     if (context.quiet && !context.json) {
         for (const store::Image& image : all)
             context.print(image.name + "\n");
@@ -80,15 +80,14 @@ void add_remove(CLI::App& group, Context& context) {
     struct Flags {
         std::vector<std::string> names;
         bool sync = false;
-        bool no_gc = false;
     };
     auto flags = std::make_shared<Flags>();
     command.add_option("ref", flags->names, "the images");
     command.add_flag("--sync", flags->sync, "accepted for ctr; removal always waits");
-    command.add_flag("--no-gc", flags->no_gc, "leave what they kept to a later gc");
     command.callback([&context, flags] {
         context.command = [&context, flags] {
             store::Images images(context.store(), context.name_space);
+            context.collect_at_end();
             for_each_item(flags->names, [&](const std::string& name) {
                 const auto removed = [&](const std::string& one) { return images.remove(one); };
                 if (std::ranges::any_of(names_for(name), removed))
@@ -96,7 +95,6 @@ void add_remove(CLI::App& group, Context& context) {
                 else
                     complain(cat("warning: image ", printable(name), " not found"));
             });
-            collect_after(context, flags->no_gc);
         };
     });
 }
@@ -113,7 +111,8 @@ store::Image get_image(Context& context, const std::string& name) {
 
 // The namespace's own choice, else overlayfs (containerd-store.md 1.1).
 std::string default_snapshotter(Context& context) {
-    const auto name_space = store::Namespaces(context.store()).find(context.name_space);
+    store::Store* store = context.find_store();
+    const auto name_space = store == nullptr ? std::nullopt : store::Namespaces(*store).find(context.name_space);
     if (!name_space)
         return "overlayfs";
     const auto chosen = name_space->labels.find(std::string(oci::label::default_snapshotter));

@@ -115,7 +115,7 @@ void add_inspect(CLI::App& group, Context& context) {
     command.callback([&context, flags] {
         context.command = [&context, flags] {
             const store::Image image = get_image(context, flags->name);
-            store::Blobs blobs(context.store(), context.name_space);
+            store::Blobs blobs(context.existing_store(), context.name_space);
             Tree tree(blobs, flags->content);
             if (!context.json) {
                 context.print(tree.text(image));

@@ -60,6 +60,7 @@ void pull(Context& context, const PullFlags& flags) {
     const oci::Reference reference = oci::Reference::parse(flags.reference);
     const ProgressMode mode = context.quiet ? ProgressMode::none : parse_progress_mode(flags.progress);
     transfer::PullOptions options{.name_space = context.name_space,
+                                  .lease = context.lease,
                                   .choice = choose(flags.platforms, flags.all_platforms),
                                   .snapshotter = std::nullopt,
                                   .labels = parse_labels(flags.labels),

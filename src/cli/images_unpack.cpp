@@ -28,6 +28,7 @@ void unpack(Context& context, const UnpackFlags& flags) {
     const ProgressMode mode = context.quiet ? ProgressMode::none : parse_progress_mode(flags.progress);
     transfer::UnpackOptions options{
         .name_space = context.name_space,
+        .lease = context.lease,
         .platform = flags.platform.empty() ? oci::host_platform() : oci::parse_platform(flags.platform),
         .snapshotter = flags.snapshotter.empty() ? default_snapshotter(context) : flags.snapshotter,
         .directory = flags.directory,

@@ -23,8 +23,8 @@ struct CreateFlags {
 
 void list(Context& context) {
     std::vector<store::Lease> all;
-    if (context.has_store())
-        all = store::Leases(context.store(), context.name_space).list();
+    if (store::Store* store = context.find_store())
+        all = store::Leases(*store, context.name_space).list();
     if (context.json) {
         Json array = Json::array();
         for (const store::Lease& lease : all)
@@ -80,21 +80,19 @@ void add_leases(CLI::App& app, Context& context) {
     struct RemoveFlags {
         std::vector<std::string> ids;
         bool sync = false;
-        bool no_gc = false;
     };
     auto remove_flags = std::make_shared<RemoveFlags>();
     rm.add_option("id", remove_flags->ids, "the leases")->required();
     rm.add_flag("--sync", remove_flags->sync, "accepted for ctr; removal always waits");
-    rm.add_flag("--no-gc", remove_flags->no_gc, "leave what they kept to a later gc");
     rm.callback([&context, remove_flags] {
         context.command = [&context, remove_flags] {
             store::Leases leases(context.store(), context.name_space);
+            context.collect_at_end();
             for_each_item(remove_flags->ids, [&](const std::string& id) {
                 if (!leases.remove(id))
                     throw Error(ErrorKind::not_found, "lease ", printable(id), " not found");
                 context.print(id + "\n");
             });
-            collect_after(context, remove_flags->no_gc);
         };
     });
 }

@@ -15,8 +15,8 @@ namespace {
 
 void list(Context& context) {
     std::vector<store::Namespace> all;
-    if (context.has_store())
-        all = store::Namespaces(context.store()).list();
+    if (store::Store* store = context.find_store())
+        all = store::Namespaces(*store).list();
     if (context.json) {
         Json array = Json::array();
         for (const store::Namespace& one : all)

@@ -23,25 +23,21 @@ struct Flags {
     std::string target;
     std::vector<std::string> keys;
     bool bytes = false;
-    bool no_gc = false;
 
     std::string name() const { return snapshotter.empty() ? "overlayfs" : snapshotter; }
 };
 
-// Nothing to read; an unknown snapshotter is refused all the same.
-bool is_absent(const Context& context, const Flags& flags) {
-    const auto known = snapshot::snapshotter_names();
-    return !context.has_store() && std::ranges::find(known, flags.name()) != known.end();
-}
-
 store::Snapshots open(Context& context, const Flags& flags) {
-    if (is_absent(context, flags))
-        context.existing_store();
-    return {context.store(), context.name_space, flags.name()};
+    snapshot::validate_name(flags.name());
+    return {context.existing_store(), context.name_space, flags.name()};
 }
 
 std::vector<store::Snapshot> list_all(Context& context, const Flags& flags) {
-    return is_absent(context, flags) ? std::vector<store::Snapshot>{} : open(context, flags).list();
+    snapshot::validate_name(flags.name());
+    store::Store* store = context.find_store();
+    if (store == nullptr)
+        return {};
+    return store::Snapshots(*store, context.name_space, flags.name()).list();
 }
 
 std::string capital(store::SnapshotKind kind) {
@@ -209,7 +205,8 @@ void add_snapshots(CLI::App& app, Context& context) {
     rm.add_option("key", flags->keys, "the snapshots");
     rm.callback([&context, flags] {
         context.command = [&context, flags] {
-            store::Snapshots snapshots = open(context, *flags);
+            snapshot::validate_name(flags->name());
+            store::Snapshots snapshots(context.store(), context.name_space, flags->name());
             for_each_item(flags->keys, [&](const std::string& key) {
                 doing([&] { return cat("remove ", printable(key)); }, [&] { snapshots.remove(key); });
             });

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/content.hpp"
 
+#include <nlohmann/json.hpp>
+
+#include "meta/events.hpp"
 #include "meta/labels.hpp"
 
 namespace lade::meta {
@@ -51,8 +54,9 @@ void Content::put(const oci::Digest& digest, std::uint64_t size, const oci::Labe
     oci::validate(labels);
     const Time time = now();
     database_.run("INSERT OR IGNORE INTO blobs (digest, size) VALUES (?, ?)", digest.string(), size);
-    database_.run("INSERT OR IGNORE INTO content (namespace, digest, created, updated) VALUES (?, ?, ?, ?)", namespace_,
-                  digest.string(), time, time);
+    if (database_.run("INSERT OR IGNORE INTO content (namespace, digest, created, updated) VALUES (?, ?, ?, ?)",
+                      namespace_, digest.string(), time, time) > 0)
+        publish(database_, namespace_, "/content/create", {{"digest", digest.string()}, {"size", size}});
     label(digest, labels);
 }
 
@@ -71,7 +75,10 @@ bool Content::label(const oci::Digest& digest, const oci::Labels& changes) {
 }
 
 bool Content::remove(const oci::Digest& digest) {
-    return database_.run("DELETE FROM content WHERE namespace = ? AND digest = ?", namespace_, digest.string()) > 0;
+    if (database_.run("DELETE FROM content WHERE namespace = ? AND digest = ?", namespace_, digest.string()) == 0)
+        return false;
+    publish(database_, namespace_, "/content/delete", {{"digest", digest.string()}});
+    return true;
 }
 
 std::vector<IngestRow> Content::ingests() {

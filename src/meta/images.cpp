@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/images.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
+#include "meta/events.hpp"
 #include "meta/labels.hpp"
 
 namespace lade::meta {
@@ -51,6 +54,8 @@ void Images::put(const Image& image) {
                     "\": name, target size and media type are needed");
     const Time time = now();
     const oci::Descriptor& target = image.target;
+    const bool known =
+        database_.query("SELECT 1 FROM images WHERE namespace = ? AND name = ?", namespace_, image.name).next();
     Statement row = database_.query(
         "INSERT INTO images (namespace, name, media_type, digest, size, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (namespace, name) DO UPDATE SET media_type = excluded.media_type, digest = excluded.digest, "
@@ -62,10 +67,15 @@ void Images::put(const Image& image) {
     }
     merge_labels(database_, label_table, id, image.labels);
     replace_labels(database_, annotation_table, id, target.annotations);
+    publish(database_, namespace_, known ? "/images/update" : "/images/create",
+            {{"name", image.name}, {"labels", read_labels(database_, label_table, id)}});
 }
 
 bool Images::remove(const std::string& name) {
-    return database_.run("DELETE FROM images WHERE namespace = ? AND name = ?", namespace_, name) > 0;
+    if (database_.run("DELETE FROM images WHERE namespace = ? AND name = ?", namespace_, name) == 0)
+        return false;
+    publish(database_, namespace_, "/images/delete", {{"name", name}});
+    return true;
 }
 
 } // namespace lade::meta

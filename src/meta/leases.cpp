@@ -12,16 +12,35 @@ const LabelTable label_table{"lease_labels"};
 
 } // namespace
 
+Lease Leases::from_row(const Statement& row) {
+    return {.id = row.text(1),
+            .owner_lock = row.optional_text(2),
+            .labels = read_labels(database_, label_table, row.integer(0)),
+            .created = row.time(3)};
+}
+
 std::vector<Lease> Leases::list() {
     std::vector<Lease> leases;
     Statement rows = database_.query(
         "SELECT id, name, owner_lock, created FROM leases WHERE namespace = ? ORDER BY name", namespace_);
     while (rows.next())
-        leases.push_back({.id = rows.text(1),
-                          .owner_lock = rows.optional_text(2),
-                          .labels = read_labels(database_, label_table, rows.integer(0)),
-                          .created = rows.time(3)});
+        leases.push_back(from_row(rows));
     return leases;
+}
+
+std::optional<Lease> Leases::find(const std::string& id) {
+    Statement row = database_.query("SELECT id, name, owner_lock, created FROM leases WHERE namespace = ? AND name = ?",
+                                    namespace_, id);
+    if (!row.next())
+        return std::nullopt;
+    return from_row(row);
+}
+
+Lease Leases::get(const std::string& id) {
+    auto lease = find(id);
+    if (!lease)
+        throw Error(ErrorKind::not_found, "lease ", printable(id), " not found");
+    return *std::move(lease);
 }
 
 void Leases::create(const Lease& lease) {

@@ -30,6 +30,9 @@ public:
 
     // In byte order of the id.
     std::vector<Lease> list();
+    std::optional<Lease> find(const std::string& id);
+    // not_found names it.
+    Lease get(const std::string& id);
     // already_exists.
     void create(const Lease& lease);
     // False when there is none.
@@ -39,6 +42,7 @@ public:
     void drop(const std::string& id, const LeaseResource& resource);
 
 private:
+    Lease from_row(const Statement& row);
     std::int64_t row_of(const std::string& id);
 
     Database& database_;

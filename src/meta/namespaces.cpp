@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/namespaces.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <array>
 
 #include "base/error.hpp"
+#include "meta/events.hpp"
 #include "meta/labels.hpp"
 
 namespace lade::meta {
@@ -35,6 +38,7 @@ void Namespaces::create(const std::string& name, const oci::Labels& labels) {
     if (database_.run("INSERT OR IGNORE INTO namespaces (name) VALUES (?)", name) == 0)
         throw Error(ErrorKind::already_exists, "namespace \"", name, "\" already exists");
     merge_labels(database_, label_table, name, labels);
+    publish(database_, name, "/namespaces/create", {{"name", name}, {"labels", labels}});
 }
 
 void Namespaces::ensure(const std::string& name) {
@@ -46,6 +50,8 @@ void Namespaces::label(const std::string& name, const oci::Labels& changes) {
     oci::validate(changes);
     ensure(name);
     merge_labels(database_, label_table, name, changes);
+    publish(database_, name, "/namespaces/update",
+            {{"name", name}, {"labels", read_labels(database_, label_table, name)}});
 }
 
 bool Namespaces::remove(const std::string& name) {
@@ -67,7 +73,10 @@ bool Namespaces::remove(const std::string& name) {
             left += cat(left.empty() ? "" : ", ", kind.word);
     if (!left.empty())
         throw Error(ErrorKind::failed_precondition, "namespace \"", name, "\" must be empty, but it still has ", left);
-    return database_.run("DELETE FROM namespaces WHERE name = ?", name) > 0;
+    if (database_.run("DELETE FROM namespaces WHERE name = ?", name) == 0)
+        return false;
+    publish(database_, name, "/namespaces/delete", {{"name", name}});
+    return true;
 }
 
 } // namespace lade::meta

@@ -143,8 +143,28 @@ CREATE TABLE events (
 ) STRICT;
 )sql";
 
+// Version 2. Settings of the store itself; and what the documents of an image say, remembered so that a listing of
+// thousands need not read them. A summary is a function of the target's bytes and the platform asked for: it never
+// grows old, and losing it loses nothing.
+constexpr const char* version_2 = R"sql(
+CREATE TABLE settings (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE summaries (
+    target TEXT NOT NULL,
+    platform TEXT NOT NULL,   -- the one whose manifest was looked for
+    config TEXT NOT NULL,     -- its config's digest, the image's ID
+    size INTEGER NOT NULL,
+    platforms TEXT NOT NULL,  -- all that the image is for, sorted, comma-joined
+    PRIMARY KEY (target, platform)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX summaries_by_config ON summaries (config);
+CREATE INDEX images_by_digest ON images (digest);
+)sql";
+
 // migrations[n] takes a database from version n to n + 1.
-constexpr std::array migrations{version_1};
+constexpr std::array migrations{version_1, version_2};
 
 std::int64_t pragma(Database& database, const char* sql) {
     Statement statement = database.query(sql);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/snapshots.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
+#include "meta/events.hpp"
 #include "meta/labels.hpp"
 
 namespace lade::meta {
@@ -98,6 +101,9 @@ std::int64_t Snapshots::create(const std::string& key, const std::string& parent
         throw Error(ErrorKind::already_exists, "snapshot ", printable(key), " already exists");
     const std::int64_t id = database_.last_id();
     merge_labels(database_, label_table, id, labels);
+    if (kind == SnapshotKind::active)
+        publish(database_, namespace_, "/snapshot/prepare",
+                {{"key", key}, {"parent", parent}, {"snapshotter", snapshotter_}});
     return id;
 }
 
@@ -116,6 +122,7 @@ void Snapshots::commit(const std::string& key, const std::string& name, const st
     database_.run("UPDATE snapshots SET key = ?, parent = ?, kind = 'committed', created = ?, updated = ? WHERE id = ?",
                   name, parent_id, time, time, snapshot->id);
     replace_labels(database_, label_table, snapshot->id, labels);
+    publish(database_, namespace_, "/snapshot/commit", {{"key", key}, {"name", name}, {"snapshotter", snapshotter_}});
 }
 
 std::int64_t Snapshots::remove(const std::string& key) {
@@ -127,6 +134,7 @@ std::int64_t Snapshots::remove(const std::string& key) {
         throw Error(ErrorKind::failed_precondition, "cannot remove snapshot ", printable(key), " with child ",
                     printable(child.text(0)));
     database_.run("DELETE FROM snapshots WHERE id = ?", snapshot->id);
+    publish(database_, namespace_, "/snapshot/remove", {{"key", key}, {"snapshotter", snapshotter_}});
     return snapshot->id;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "snapshot/snapshotter.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "snapshot/native.hpp"
@@ -12,16 +14,20 @@ std::vector<std::string_view> snapshotter_names() {
     return {"native", "overlayfs"};
 }
 
-std::unique_ptr<Snapshotter> open_snapshotter(std::string_view name, const std::string& directory) {
-    if (name == "overlayfs")
-        return std::make_unique<Overlay>(directory);
-    if (name == "native")
-        return std::make_unique<Native>(directory);
-    std::vector<std::string> known;
-    for (const std::string_view one : snapshotter_names())
-        known.emplace_back(one);
+void validate_name(std::string_view name) {
+    const std::vector<std::string_view> names = snapshotter_names();
+    if (std::ranges::find(names, name) != names.end())
+        return;
+    const std::vector<std::string> known(names.begin(), names.end());
     throw Error(ErrorKind::invalid_argument, "snapshotter \"", printable(name),
                 "\" is not known, there are: ", join(known, ", "));
+}
+
+std::unique_ptr<Snapshotter> open_snapshotter(std::string_view name, const std::string& directory) {
+    validate_name(name);
+    if (name == "overlayfs")
+        return std::make_unique<Overlay>(directory);
+    return std::make_unique<Native>(directory);
 }
 
 std::optional<std::string> unusable(std::string_view name) {

@@ -67,6 +67,8 @@ public:
 // unknown one and lists the known.
 std::unique_ptr<Snapshotter> open_snapshotter(std::string_view name, const std::string& directory);
 std::vector<std::string_view> snapshotter_names();
+// invalid_argument as open_snapshotter().
+void validate_name(std::string_view name);
 
 // Why this process cannot unpack with the snapshotter (no privilege, no overlay support), or nullopt.
 std::optional<std::string> unusable(std::string_view name);

@@ -212,10 +212,17 @@ Collected collect(Store& store, Mode mode, const std::stop_token& stop) {
     return Collection(store, mode).run(stop);
 }
 
-bool has_dead_leases(Store& store) {
+bool is_collection_due(Store& store) {
     const Time time = now();
-    for (const meta::Namespace& name_space : meta::Namespaces(store.database()).list())
-        for (const Lease& lease : meta::Leases(store.database(), name_space.name).list())
+    meta::Database& database = store.database();
+    if (database.query("SELECT 1 FROM ingests WHERE expires <= ? LIMIT 1", time).next())
+        return true;
+    for (meta::Statement rows = database.query("SELECT value FROM image_labels WHERE key = ?", oci::label::gc_expire);
+         rows.next();)
+        if (const auto end = parse_rfc3339(rows.text(0)); end && *end < time)
+            return true;
+    for (const meta::Namespace& name_space : meta::Namespaces(database).list())
+        for (const Lease& lease : meta::Leases(database, name_space.name).list())
             if (!lives(store, lease, time))
                 return true;
     return false;

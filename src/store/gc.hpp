@@ -35,7 +35,8 @@ enum class Mode { dry_run, remove };
 // A dry run reports what a real run at this instant would remove.
 Collected collect(Store& store, Mode mode, const std::stop_token& stop);
 
-// True when a lease expired or lost its owner: then a collection is due.
-bool has_dead_leases(Store& store);
+// True when something expired (a lease, an ingest, an image) or a lease lost its owner: nobody deletes these, so
+// whoever changes the store next looks, and collects. Cheap: it reads what has an expiry.
+bool is_collection_due(Store& store);
 
 } // namespace lade::store

@@ -34,17 +34,23 @@ std::string generate_lease_id() {
     return cat(now().time_since_epoch().count() % 1'000'000'000, '-', random_text(4));
 }
 
-LeaseHold::LeaseHold(Store& store, const std::string& name_space)
-    : store_(store), namespace_(name_space), id_(generate_lease_id()), lock_name_(cat(lock_prefix, random_text(16))) {
+LeaseHold::LeaseHold(Store& store, const std::string& name_space, std::string also)
+    : store_(store),
+      namespace_(name_space),
+      id_(generate_lease_id()),
+      also_(std::move(also)),
+      lock_name_(cat(lock_prefix, random_text(16))) {
     while (!lock_)
         lock_ = try_own(store_.locks(), lock_name_);
     meta::Transaction transaction(store_.database());
     meta::Namespaces(store_.database()).ensure(namespace_);
-    meta::Leases(store_.database(), namespace_)
-        .create({.id = id_,
-                 .owner_lock = lock_name_,
-                 .labels = {{std::string(oci::label::gc_expire), rfc3339(now() + lease_expiry)}},
-                 .created = {}});
+    meta::Leases leases(store_.database(), namespace_);
+    if (!also_.empty())
+        leases.get(also_);
+    leases.create({.id = id_,
+                   .owner_lock = lock_name_,
+                   .labels = {{std::string(oci::label::gc_expire), rfc3339(now() + lease_expiry)}},
+                   .created = {}});
     transaction.commit();
 }
 
@@ -61,11 +67,17 @@ LeaseHold::~LeaseHold() {
 }
 
 void LeaseHold::add(const LeaseResource& resource) {
-    meta::Leases(store_.database(), namespace_).add(id_, resource);
+    meta::Leases leases(store_.database(), namespace_);
+    leases.add(id_, resource);
+    if (!also_.empty() && leases.find(also_))
+        leases.add(also_, resource);
 }
 
 void LeaseHold::drop(const LeaseResource& resource) {
-    meta::Leases(store_.database(), namespace_).drop(id_, resource);
+    meta::Leases leases(store_.database(), namespace_);
+    leases.drop(id_, resource);
+    if (!also_.empty() && leases.find(also_))
+        leases.drop(also_, resource);
 }
 
 bool lives(const Store& store, const Lease& lease, Time time) {

@@ -17,9 +17,11 @@ using meta::LeaseResource;
 
 // A lease for the lifetime of the object. The destructor removes it; when the process dies the kernel
 // releases its lock. Its expiry of 24 h is for other readers of the row: while it has an owner nothing here asks it.
+// What it is given is given to the lease `also`, too, which people made and which stays.
 class LeaseHold {
 public:
-    LeaseHold(Store& store, const std::string& name_space);
+    // not_found: there is no lease `also`. Empty: none is wanted.
+    LeaseHold(Store& store, const std::string& name_space, std::string also = {});
     ~LeaseHold();
     LeaseHold(const LeaseHold&) = delete;
     LeaseHold& operator=(const LeaseHold&) = delete;
@@ -32,6 +34,7 @@ private:
     Store& store_;
     std::string namespace_;
     std::string id_;
+    std::string also_;
     std::string lock_name_;
     std::optional<FileLock> lock_;
 };

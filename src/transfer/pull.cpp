@@ -7,7 +7,6 @@
 #include "base/tasks.hpp"
 #include "base/text.hpp"
 #include "store/blobs.hpp"
-#include "store/gc.hpp"
 #include "store/images.hpp"
 #include "store/leases.hpp"
 #include "transfer/fetch.hpp"
@@ -112,7 +111,7 @@ std::vector<oci::ChainId> fetch_and_unpack_whole(const Origin& origin, const std
 Pulled pull_image(store::Store& store, const oci::Reference& reference, const PullOptions& options, Progress& progress,
                   const std::stop_token& stop) {
     // Everything that is written from here on is held by the lease until the image row holds it.
-    store::LeaseHold lease(store, options.name_space);
+    store::LeaseHold lease(store, options.name_space, options.lease);
     store::Blobs blobs(store, options.name_space);
     registry::Repository repository(reference, options.registry);
     const Origin origin{
@@ -149,15 +148,7 @@ Pulled pull_image(store::Store& store, const oci::Reference& reference, const Pu
 Pulled pull(store::Store& store, const oci::Reference& reference, const PullOptions& options, Progress& progress,
             const std::stop_token& stop) {
     return doing([&] { return cat("pull ", reference.string()); },
-                 [&] {
-                     const bool collection_due = store::has_dead_leases(store);
-                     Pulled pulled = pull_image(store, reference, options, progress, stop);
-                     // What a killed command left behind goes now, not at some later day.
-                     if (collection_due)
-                         for (const std::string& line : store::collect(store, store::Mode::remove, stop).left)
-                             progress.warn(line);
-                     return pulled;
-                 });
+                 [&] { return pull_image(store, reference, options, progress, stop); });
 }
 
 } // namespace lade::transfer

@@ -21,6 +21,7 @@ namespace lade::transfer {
 
 struct PullOptions {
     std::string name_space;
+    std::string lease; // of people, that holds what is made; "" for none
     PlatformChoice choice;
     std::optional<std::string> snapshotter; // nullopt: content only
     oci::Labels labels;                     // of the image

@@ -296,7 +296,7 @@ oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOp
     // Before the lease, which would make the namespace.
     if (!images.find(name))
         throw not_found();
-    store::LeaseHold lease(store, options.name_space);
+    store::LeaseHold lease(store, options.name_space, options.lease);
     const auto image = images.hold(name, lease);
     if (!image)
         throw not_found();

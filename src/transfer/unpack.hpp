@@ -53,6 +53,7 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
 
 struct UnpackOptions {
     std::string name_space;
+    std::string lease; // of people, that holds what is made; "" for none
     oci::Platform platform;
     std::string snapshotter; // used when `directory` is empty
     std::string directory;

@@ -74,15 +74,35 @@ class House(Case):
             for line in self.lade.ok(*path, "--help").out.splitlines():
                 self.assertLessEqual(len(line), 80, f"{path}: {line}")
 
-    def test_pages_and_completions_know_every_command_and_flag(self):
-        pages = "".join(p.read_text() for p in (REPOSITORY / "man").glob("*.1"))
-        everywhere = {p.name: p.read_text() for p in (REPOSITORY / "completions").iterdir() if p.name != "meson.build"}
-        self.assertEqual(len(everywhere), 3)
+    def test_each_group_has_a_page_that_knows_its_commands_and_flags(self):
+        folder = REPOSITORY / "man"
+        self.assertEqual({p.name for p in folder.glob("*.1")}, set(re.findall(r"'(lade[a-z-]*\.1)'", (folder / "meson.build").read_text())))
+        plain = {p.stem: re.sub(r"\\f.", "", p.read_text()).replace("\\-", "-") for p in folder.glob("*.1")}
         for path, flags in commands(self.lade).items():
+            text = plain["lade"] + (plain.get(f"lade-{path[0]}", "") if path else "")
             for word in (*path, *flags):
-                self.assertIn(word.replace("-", "\\-"), pages, f"{path}: manual")
-                for name, text in everywhere.items():
-                    self.assertIn(word.removeprefix("--"), text, f"{path}: {name}")
+                self.assertTrue(re.search(rf"(?<![\w-]){word}(?![\w-])", text), f"manual of {path}: {word}")
+
+    def complete(self, *words):
+        """What bash offers after these words, the last of which is being typed."""
+        script = self.scratch / "lade.bash"
+        script.write_text(self.lade.ok("completion", "bash").out)
+        typed = " ".join(f"'{word}'" for word in ("lade", *words))
+        program = f'. "$1"; COMP_WORDS=({typed}); COMP_CWORD={len(words)}; _lade; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        return subprocess.run(["bash", "-c", program, "bash", script], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout.split()
+
+    def test_completion_knows_every_command_and_flag(self):
+        for path, flags in commands(self.lade).items():
+            self.assertLessEqual(flags, set(self.complete(*path, "--")), path)
+        self.assertEqual(self.complete("imag"), ["images"])
+        self.assertEqual(self.complete("--namespace", "x", "i", "pul"), ["pull"])
+        self.assertEqual(self.complete("images", "pull", "some/image", "--all-pl"), ["--all-platforms"])
+
+    def test_completion_scripts_parse(self):
+        for shell in ("bash", "zsh", "fish"):
+            text = self.lade.ok("completion", shell).out
+            self.assertIn("images pull\t", text)
+            self.assertEqual(text.count("'") % 2, 0)
 
     def test_nothing_names_a_place_it_should_not(self):
         files = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True).stdout.split()

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+// One line per command: the words that lead to it, a tab, and what may follow them.
+void describe(const CLI::App& command, const std::string& path, std::string& into) {
+    std::vector<std::string> words;
+    const auto below = command.get_subcommands([](const CLI::App*) { return true; });
+    for (const CLI::App* sub : below)
+        words.push_back(sub->get_name());
+    for (const CLI::App* level = &command; level != nullptr; level = level->get_parent())
+        for (const CLI::Option* option : level->get_options())
+            // Options without a group are accepted, not advertised.
+            if (!option->get_group().empty())
+                for (const std::string& name : option->get_lnames())
+                    words.push_back("--" + name);
+    into += cat(path, '\t', join(words, " "), '\n');
+    for (const CLI::App* sub : below) {
+        std::vector<std::string> names = sub->get_aliases();
+        names.push_back(sub->get_name());
+        for (const std::string& name : names)
+            describe(*sub, path.empty() ? name : cat(path, ' ', name), into);
+    }
+}
+
+// The words typed so far are looked up in the table; flags do not lead anywhere.
+constexpr std::string_view bash = R"sh(_lade() {
+    local word=${COMP_WORDS[COMP_CWORD]} path= i line
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            -*) ;;
+            *) line="${path:+$path }${COMP_WORDS[i]}"; [[ $'\n'$_lade_table == *$'\n'"$line"$'\t'* ]] && path=$line ;;
+        esac
+    done
+    while IFS= read -r line; do
+        [[ $line == "$path"$'\t'* ]] && mapfile -t COMPREPLY < <(compgen -W "${line#*$'\t'}" -- "$word")
+    done <<<"$_lade_table"
+}
+complete -o default -F _lade lade
+)sh";
+
+constexpr std::string_view zsh = R"sh(_lade() {
+    local path_= word line
+    for word in ${words[2,CURRENT-1]}; do
+        [[ $word == -* ]] && continue
+        line="${path_:+$path_ }$word"
+        [[ $'\n'$_lade_table == *$'\n'"$line"$'\t'* ]] && path_=$line
+    done
+    for line in ${(f)_lade_table}; do
+        [[ $line == "$path_"$'\t'* ]] && compadd -- ${=line#*$'\t'}
+    done
+    [[ $PREFIX == -* ]] || _files
+}
+compdef _lade lade
+)sh";
+
+constexpr std::string_view fish = R"sh(function __lade_words
+    set -l path ''
+    for word in (commandline -opc)[2..]
+        string match -q -- '-*' $word; and continue
+        set -l next (string trim -- "$path $word")
+        string match -q -- "$next"\t'*' $__lade_table; and set path $next
+    end
+    for line in $__lade_table
+        string match -q -- "$path"\t'*' $line; and string split ' ' -- (string split -m 1 \t -- $line)[2]
+    end
+end
+complete -c lade -a '(__lade_words)'
+)sh";
+
+std::string script(std::string_view shell, const std::string& table) {
+    if (shell == "bash")
+        return cat("_lade_table='", table, "'\n", bash);
+    if (shell == "zsh")
+        return cat("#compdef lade\n_lade_table='", table, "'\n", zsh);
+    std::string lines = "set -g __lade_table";
+    for (const std::string& line : split(trim(table), '\n'))
+        lines += cat(" \\\n    '", line, '\'');
+    return cat(lines, '\n', fish);
+}
+
+} // namespace
+
+void add_completion(CLI::App& app, Context& context) {
+    CLI::App& command = add_command(app, "completion", "print the completion script of a shell");
+    auto shell = std::make_shared<std::string>();
+    command.add_option("shell", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    command.callback([&app, &context, shell] {
+        context.command = [&app, &context, shell] {
+            std::string table;
+            describe(app, "", table);
+            context.print(script(*shell, table));
+        };
+    });
+}
+
+} // namespace lade::cli

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "meta/events.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace lade::meta {
+
+void publish(Database& database, const std::string& name_space, std::string_view topic, const Json& payload) {
+    Json told = Json::object();
+    for (const auto& [key, value] : payload.items())
+        if (!value.is_null() && value != "" && value != Json::object())
+            told[key] = value;
+    database.run("INSERT INTO events (time, namespace, topic, payload) VALUES (?, ?, ?, ?)", now(), name_space, topic,
+                 dump_json(told));
+    database.run("DELETE FROM events WHERE id <= ?", database.last_id() - kept_events);
+}
+
+std::vector<Event> list_events(Database& database, std::int64_t after, std::int64_t limit) {
+    std::vector<Event> events;
+    Statement rows = database.query(
+        "SELECT id, time, namespace, topic, payload FROM events WHERE id > ? ORDER BY id LIMIT ?", after, limit);
+    while (rows.next())
+        events.push_back({.id = rows.integer(0),
+                          .time = rows.time(1),
+                          .name_space = rows.text(2),
+                          .topic = rows.text(3),
+                          .payload = rows.text(4)});
+    return events;
+}
+
+} // namespace lade::meta

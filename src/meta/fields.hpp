@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What filters call the fields of each object (containerd-store.md 5.3), and beyond it the sizes and times that people
+// ask for. An adaptor refers to its object and must not outlive it.
+#pragma once
+
+#include <vector>
+
+#include "base/filter.hpp"
+#include "meta/content.hpp"
+#include "meta/events.hpp"
+#include "meta/images.hpp"
+#include "meta/leases.hpp"
+#include "meta/namespaces.hpp"
+#include "meta/snapshots.hpp"
+
+namespace lade::meta {
+
+// `size` of an image is what its listing shows; without one the field is absent.
+Adaptor fields(const Image& image, std::optional<std::uint64_t> size = std::nullopt);
+Adaptor fields(const Blob& blob);
+Adaptor fields(const Snapshot& snapshot);
+Adaptor fields(const Lease& lease);
+Adaptor fields(const Namespace& name_space);
+// `event.<field>` are those of the payload.
+Adaptor fields(const Event& event);
+
+// The fields of all of these that have an order: size, created, updated, time.
+const std::vector<OrderedField>& ordered_fields();
+
+} // namespace lade::meta
