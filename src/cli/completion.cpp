@@ -60,7 +60,7 @@ constexpr std::string_view zsh = R"sh(_lade() {
     done
     [[ $PREFIX == -* ]] || _files
 }
-compdef _lade lade
+if [[ $funcstack[1] == _lade ]]; then _lade "$@"; else compdef _lade lade; fi
 )sh";
 
 constexpr std::string_view fish = R"sh(function __lade_words
@@ -83,7 +83,7 @@ std::string script(std::string_view shell, const std::string& table) {
     if (shell == "zsh")
         return cat("#compdef lade\n_lade_table='", table, "'\n", zsh);
     std::string lines = "set -g __lade_table";
-    for (const std::string& line : split(trim(table), '\n'))
+    for (const std::string& line : split(std::string_view(table).substr(0, table.size() - 1), '\n'))
         lines += cat(" \\\n    '", line, '\'');
     return cat(lines, '\n', fish);
 }
