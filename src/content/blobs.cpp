@@ -19,7 +19,7 @@ namespace {
 
 constexpr mode_t blob_mode = 0444;
 
-constexpr std::array<std::string_view, 2> algorithms{"sha256", "sha512"};
+constexpr std::array<std::string_view, 3> algorithms{"sha256", "sha384", "sha512"};
 
 std::string path_of(const oci::Digest& digest) {
     return cat("blobs/", digest.algorithm_name(), '/', digest.hex());
@@ -33,8 +33,10 @@ void move_to_trash(int content, const std::string& path, int trash, const std::s
 } // namespace
 
 Blobs::Blobs(Fd content) : content_(std::move(content)) {
-    for (const char* name : {"blobs", "blobs/sha256", "blobs/sha512", "ingest"})
+    for (const char* name : {"blobs", "ingest"})
         make_directory(content_.get(), name, 0755);
+    for (const std::string_view algorithm : algorithms)
+        make_directory(content_.get(), cat("blobs/", algorithm), 0755);
 }
 
 std::optional<Fd> Blobs::find(const oci::Digest& digest) const {
@@ -80,6 +82,11 @@ std::vector<std::string> Blobs::strays() const {
 }
 
 void Blobs::publish(int directory, const std::string& name, const oci::Digest& digest, bool durable) const {
+    struct stat st {};
+    if (::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+        throw_errno(errno, "blob ", digest);
+    if (size(digest) == static_cast<std::uint64_t>(st.st_size))
+        return;
     if (::fchmodat(directory, name.c_str(), blob_mode, 0) != 0)
         throw_errno(errno, "blob ", digest, ": make read-only");
     const std::string path = path_of(digest);

@@ -28,8 +28,9 @@ public:
     // What lies below content/ and can be neither blob nor ingest, as paths for discard_stray().
     std::vector<std::string> strays() const;
 
-    // Puts a verified, synced file in its place and syncs the directory. One that is there already is replaced: it
-    // holds the same bytes, or should. `directory` and `name` say where it lies now. The caller holds the publish lock.
+    // Puts a verified, synced file in its place and syncs the directory. A file of this size that is there already
+    // stays and serves: it may be more durable than the new one. `directory` and `name` say where it lies now. The
+    // caller holds the publish lock.
     void publish(int directory, const std::string& name, const oci::Digest& digest, bool durable) const;
     // Moves the file to `trash` under `name`; absent is success.
     void discard(const oci::Digest& digest, int trash, const std::string& name) const;

@@ -40,16 +40,36 @@ bool same_directory(int fd, int parent, const std::string& name) {
 
 // The directory may be removed between our opening it and our getting its lock; then it is no longer the
 // ingest, and we begin again.
-FileLock lock_directory(int parent, const std::string& path, const std::stop_token& stop) {
+template <typename Acquire>
+std::optional<FileLock> lock_directory(int parent, const std::string& path, Acquire acquire) {
     for (;;) {
         make_directory(parent, path, 0755);
         auto directory = find_at(parent, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (!directory)
             continue;
-        FileLock lock = FileLock::acquire(std::move(*directory), LockMode::exclusive, stop);
-        if (same_directory(lock.fd(), parent, path))
+        std::optional<FileLock> lock = acquire(std::move(*directory));
+        if (!lock || same_directory(lock->fd(), parent, path))
             return lock;
     }
+}
+
+std::optional<IngestStatus> read_status(int directory) {
+    auto ref = find_text(directory, "ref", small_file);
+    struct stat data {};
+    if (!ref || ::fstatat(directory, "data", &data, AT_SYMLINK_NOFOLLOW) != 0)
+        return std::nullopt;
+    const auto stamp = [&](const std::string& file) {
+        return parse_rfc3339(find_text(directory, file, small_file).value_or("")).value_or(Time{});
+    };
+    const Time modified =
+        Time(std::chrono::seconds(data.st_mtim.tv_sec) + std::chrono::nanoseconds(data.st_mtim.tv_nsec));
+    return IngestStatus{
+        .ref = *std::move(ref),
+        .offset = static_cast<std::uint64_t>(data.st_size),
+        .total = parse_number(find_text(directory, "total", small_file).value_or("")).value_or(0),
+        .started = stamp("startedat"),
+        .updated = std::max(stamp("updatedat"), modified),
+    };
 }
 
 std::uint64_t file_size(int fd) {
@@ -119,7 +139,7 @@ Ingest::~Ingest() {
     if (data_) {
         // Best effort: the time is for `content active`, and a destructor does not throw.
         try {
-            write_small(lock_.fd(), "updatedat", rfc3339(now()));
+            write_small(lock_.fd(), "updatedat", rfc3339(status_.updated));
         } catch (const Error&) {
             return;
         }
@@ -128,56 +148,95 @@ Ingest::~Ingest() {
 
 Ingest Ingest::open(const Blobs& blobs, const std::string& ref, std::uint64_t total, oci::Algorithm algorithm,
                     const std::stop_token& stop) {
-    const std::string name = ingest_name(ref);
-    Ingest ingest(lock_directory(blobs.directory(), path_of(name), stop), blobs.directory(), name);
-    const int directory = ingest.lock_.fd();
-    ingest.algorithm_ = algorithm;
-    ingest.hasher_ = std::make_unique<oci::Hasher>(algorithm);
-    ingest.data_ = open_at(directory, "data", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    auto lock =
+        lock_directory(blobs.directory(), path_of(ingest_name(ref)), [&](Fd directory) -> std::optional<FileLock> {
+            return FileLock::acquire(std::move(directory), LockMode::exclusive, stop);
+        });
+    return resume(*std::move(lock), blobs, ref, total, algorithm, stop);
+}
 
-    const auto old_ref = find_text(directory, "ref", small_file);
-    const auto old_total = find_text(directory, "total", small_file);
-    const bool fits = old_ref == ref && (!old_total || total == 0 || *old_total == std::to_string(total)) &&
-                      (total == 0 || file_size(ingest.data_.get()) <= total);
-    if (!fits) {
+std::optional<Ingest> Ingest::try_open(const Blobs& blobs, const std::string& ref, std::uint64_t total,
+                                       oci::Algorithm algorithm, const std::stop_token& stop) {
+    auto lock = lock_directory(blobs.directory(), path_of(ingest_name(ref)), [](Fd directory) {
+        return FileLock::try_acquire(std::move(directory), LockMode::exclusive);
+    });
+    if (!lock)
+        return std::nullopt;
+    return resume(*std::move(lock), blobs, ref, total, algorithm, stop);
+}
+
+Ingest Ingest::resume(FileLock lock, const Blobs& blobs, const std::string& ref, std::uint64_t total,
+                      oci::Algorithm algorithm, const std::stop_token& stop) {
+    Ingest ingest(std::move(lock), blobs.directory(), ingest_name(ref));
+    const int directory = ingest.lock_.fd();
+    const auto old = read_status(directory);
+    ingest.algorithm_ = algorithm;
+    ingest.data_ = open_at(directory, "data", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    if (old && old->ref == ref && (old->total == 0 || total == 0 || old->total == total) &&
+        (total == 0 || old->offset <= total)) {
+        ingest.status_ = *old;
+    } else {
         ingest.restart();
+        const Time time = now();
+        ingest.status_ = {.ref = ref, .offset = 0, .total = total, .started = time, .updated = time};
         write_small(directory, "ref", ref);
-        write_small(directory, "startedat", rfc3339(now()));
+        write_small(directory, "startedat", rfc3339(time));
+        write_small(directory, "updatedat", rfc3339(time));
         if (total > 0)
             write_small(directory, "total", std::to_string(total));
     }
-    write_small(directory, "updatedat", rfc3339(now()));
-
-    std::vector<std::byte> buffer(file_size(ingest.data_.get()) > 0 ? rehash_buffer : 0);
-    while (!buffer.empty()) {
-        check_stop(stop);
-        const std::size_t n = read_some_at(ingest.data_.get(), buffer, ingest.offset_, "ingest");
-        if (n == 0)
-            break;
-        ingest.hasher_->update(std::span(buffer).first(n));
-        ingest.offset_ += n;
-    }
-    if (::lseek(ingest.data_.get(), static_cast<off_t>(ingest.offset_), SEEK_SET) < 0)
-        throw_errno(errno, "seek ingest ", ref);
-    ingest.tail_->advance(ingest.offset_);
+    ingest.rehash(stop);
     return ingest;
 }
 
+void Ingest::rehash(const std::stop_token& stop) {
+    hasher_ = std::make_unique<oci::Hasher>(algorithm_);
+    status_.offset = 0;
+    std::vector<std::byte> buffer(file_size(data_.get()) > 0 ? rehash_buffer : 0);
+    while (!buffer.empty()) {
+        check_stop(stop);
+        const std::size_t n = read_some_at(data_.get(), buffer, status_.offset, "ingest");
+        if (n == 0)
+            break;
+        hasher_->update(std::span(buffer).first(n));
+        status_.offset += n;
+    }
+    if (::lseek(data_.get(), static_cast<off_t>(status_.offset), SEEK_SET) < 0)
+        throw_errno(errno, "seek ingest ", printable(status_.ref));
+    tail_->advance(status_.offset);
+}
+
+Fd Ingest::reader() const {
+    return open_at(lock_.fd(), "data", O_RDONLY | O_NOFOLLOW);
+}
+
 Follower Ingest::follow(const std::stop_token& stop) const {
-    return {open_at(lock_.fd(), "data", O_RDONLY | O_NOFOLLOW), tail_, stop};
+    return {reader(), tail_, stop};
 }
 
 void Ingest::write(std::span<const std::byte> bytes) {
     hasher_->update(bytes);
     write_all(data_.get(), bytes, "ingest");
-    offset_ += bytes.size();
-    tail_->advance(offset_);
+    status_.offset += bytes.size();
+    status_.updated = now();
+    tail_->advance(status_.offset);
+}
+
+void Ingest::truncate(std::uint64_t size, const std::stop_token& stop) {
+    if (size == 0) {
+        restart();
+    } else {
+        if (::ftruncate(data_.get(), static_cast<off_t>(size)) != 0)
+            throw_errno(errno, "cut ingest");
+        rehash(stop);
+    }
+    status_.updated = now();
 }
 
 void Ingest::restart() {
     if (::ftruncate(data_.get(), 0) != 0 || ::lseek(data_.get(), 0, SEEK_SET) < 0)
         throw_errno(errno, "empty ingest");
-    offset_ = 0;
+    status_.offset = 0;
     hasher_ = std::make_unique<oci::Hasher>(algorithm_);
 }
 
@@ -188,15 +247,24 @@ void Ingest::discard() {
         restart();
 }
 
-void Ingest::verify(std::uint64_t size, const oci::Digest& digest, bool durable) {
-    if (size != 0 && size != offset_)
-        throw Error(ErrorKind::data_loss, digest, ": ", offset_, " bytes received, ", size, " expected");
-    const oci::Digest found = hasher_->finish();
-    if (found != digest)
-        throw Error(ErrorKind::data_loss, digest, ": the content received has digest ", found, " (", offset_,
+oci::Digest Ingest::verify(const Expected& expected, bool durable, const std::stop_token& stop) {
+    const auto name = [&] { return expected.digest ? expected.digest->string() : printable(status_.ref); };
+    if (expected.size != 0 && expected.size != offset())
+        throw Error(expected.otherwise, name(), ": ", offset(), " bytes received, ", expected.size, " expected");
+    // A write that failed halfway leaves more than was hashed.
+    if (const std::uint64_t size = file_size(data_.get()); size != offset())
+        throw Error(expected.otherwise, name(), ": ", size, " bytes stored, ", offset(), " received");
+    if (expected.digest && expected.digest->algorithm() != algorithm_) {
+        algorithm_ = expected.digest->algorithm();
+        rehash(stop);
+    }
+    oci::Digest found = digest();
+    if (expected.digest && found != *expected.digest)
+        throw Error(expected.otherwise, *expected.digest, ": the content received has digest ", found, " (", offset(),
                     " bytes)");
     if (durable)
         sync_file(data_.get(), "ingest");
+    return found;
 }
 
 void Ingest::publish(const Blobs& blobs, const oci::Digest& digest, bool durable) {
@@ -227,39 +295,32 @@ std::vector<std::string> ingest_names(const Blobs& blobs) {
 
 std::vector<IngestStatus> list_ingests(const Blobs& blobs) {
     std::vector<IngestStatus> all;
-    for (const std::string& name : ingest_names(blobs)) {
-        const auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        if (!directory)
-            continue;
-        const auto ref = find_text(directory->get(), "ref", small_file);
-        struct stat data {};
-        if (!ref || ::fstatat(directory->get(), "data", &data, AT_SYMLINK_NOFOLLOW) != 0)
-            continue;
-        const auto stamp = [&](const std::string& file) {
-            return parse_rfc3339(find_text(directory->get(), file, small_file).value_or("")).value_or(Time{});
-        };
-        const Time modified =
-            Time(std::chrono::seconds(data.st_mtim.tv_sec) + std::chrono::nanoseconds(data.st_mtim.tv_nsec));
-        all.push_back({.ref = *ref,
-                       .offset = static_cast<std::uint64_t>(data.st_size),
-                       .total = parse_number(find_text(directory->get(), "total", small_file).value_or("")).value_or(0),
-                       .started = stamp("startedat"),
-                       .updated = std::max(stamp("updatedat"), modified)});
-    }
+    for (const std::string& name : ingest_names(blobs))
+        if (const auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+            if (auto status = read_status(directory->get()))
+                all.push_back(*std::move(status));
     return all;
 }
 
-bool remove_dead_ingest(const Blobs& blobs, const std::string& name) {
+std::optional<IngestStatus> find_ingest(const Blobs& blobs, const std::string& ref) {
+    const auto directory = find_at(blobs.directory(), path_of(ingest_name(ref)), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    auto status = directory ? read_status(directory->get()) : std::nullopt;
+    return status && status->ref == ref ? status : std::nullopt;
+}
+
+bool remove_dead_ingest(const Blobs& blobs, const std::string& name, const std::function<void()>& before) {
     auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (!directory)
-        return true;
-    const auto lock = FileLock::try_acquire(std::move(*directory), LockMode::exclusive);
-    if (!lock)
-        return false;
+    std::optional<FileLock> lock;
+    if (directory) {
+        lock = FileLock::try_acquire(std::move(*directory), LockMode::exclusive);
+        if (!lock)
+            return false;
+    }
+    if (before)
+        before();
     // Its owner may have removed it and another made it anew before we had the lock of the old one.
-    if (!same_directory(lock->fd(), blobs.directory(), path_of(name)))
-        return true;
-    remove_tree(blobs.directory(), path_of(name));
+    if (lock && same_directory(lock->fd(), blobs.directory(), path_of(name)))
+        remove_tree(blobs.directory(), path_of(name));
     return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/files.hpp"
 #include "base/stream.hpp"
@@ -63,27 +65,46 @@ private:
     std::uint64_t available_ = 0;
 };
 
+// What the bytes of an ingest have to be, as far as it is known.
+struct Expected {
+    std::uint64_t size = 0; // 0: any
+    std::optional<oci::Digest> digest;
+    ErrorKind otherwise = ErrorKind::data_loss; // of the error that a mismatch is
+};
+
 class Ingest final : public Sink {
 public:
     // Opens or makes the ingest `ref` and takes its lock, waiting while another process has it. Bytes that
     // are there from before are hashed again, not trusted; an ingest for another ref or total, or longer than
-    // `total`, starts over. `total` 0 means unknown.
+    // `total`, starts over. `total` 0 means unknown: one that is stored holds then.
     static Ingest open(const Blobs& blobs, const std::string& ref, std::uint64_t total, oci::Algorithm algorithm,
                        const std::stop_token& stop);
+    // As open(), but nullopt when somebody else writes it.
+    static std::optional<Ingest> try_open(const Blobs& blobs, const std::string& ref, std::uint64_t total,
+                                          oci::Algorithm algorithm, const std::stop_token& stop);
     Ingest(Ingest&&) noexcept = default;
     Ingest& operator=(Ingest&&) = delete;
-    // Keeps the bytes for a later resume; followers fail unless commit() succeeded.
+    // Keeps the bytes for a later resume; followers fail unless publish() succeeded.
     ~Ingest() override;
 
-    std::uint64_t offset() const noexcept { return offset_; }
+    std::uint64_t offset() const noexcept { return status_.offset; }
+    // `updated` is the time of the last write, also of one before a resume.
+    const IngestStatus& status() const noexcept { return status_; }
+    // Of the bytes so far.
+    oci::Digest digest() const { return hasher_->so_far(); }
     Follower follow(const std::stop_token& stop) const;
+    // The bytes so far, for reading at any place.
+    Fd reader() const;
     void write(std::span<const std::byte> bytes) override;
+    // Keeps the first `size` bytes, of at least as many, and hashes them anew.
+    void truncate(std::uint64_t size, const std::stop_token& stop);
     // Throws the bytes away and starts at zero, under the same lock.
     void restart();
 
-    // Checks size (when not 0) and digest, syncs the data if `durable`. A mismatch is data_loss and names
-    // both; the caller decides between restart() and remove().
-    void verify(std::uint64_t size, const oci::Digest& digest, bool durable);
+    // Checks what is expected and syncs the data if `durable`; the digest of the bytes. A mismatch names both sides;
+    // the caller decides whether the bytes stay, restart() or remove(). A digest of another algorithm than the one that
+    // was opened with costs another reading of the bytes.
+    oci::Digest verify(const Expected& expected, bool durable, const std::stop_token& stop);
     // After verify(), under the publish lock: the data becomes the blob. Followers reach their end.
     void publish(const Blobs& blobs, const oci::Digest& digest, bool durable);
     // Gives the bytes' room back at once and fails the followers; remove() takes the rest.
@@ -93,12 +114,15 @@ public:
 
 private:
     Ingest(FileLock lock, int parent, std::string name);
+    static Ingest resume(FileLock lock, const Blobs& blobs, const std::string& ref, std::uint64_t total,
+                         oci::Algorithm algorithm, const std::stop_token& stop);
+    void rehash(const std::stop_token& stop);
 
     FileLock lock_; // on the ingest's directory, whose descriptor it holds
     int parent_;
     std::string name_;
     Fd data_;
-    std::uint64_t offset_ = 0;
+    IngestStatus status_;
     oci::Algorithm algorithm_ = oci::Algorithm::sha256;
     std::unique_ptr<oci::Hasher> hasher_;
     std::shared_ptr<Tail> tail_ = std::make_shared<Tail>();
@@ -109,11 +133,14 @@ std::vector<std::string> ingest_names(const Blobs& blobs);
 
 // Every ingest on disk, live or not; ones that vanish meanwhile are left out.
 std::vector<IngestStatus> list_ingests(const Blobs& blobs);
+// nullopt when there is no such ingest on disk.
+std::optional<IngestStatus> find_ingest(const Blobs& blobs, const std::string& ref);
 
 // The directory name of a ref.
 std::string ingest_name(const std::string& ref);
 
-// Removes an ingest directory unless a living process holds it; false then.
-bool remove_dead_ingest(const Blobs& blobs, const std::string& name);
+// Removes an ingest directory unless a living process holds it; false then. `before` runs first, under the ingest's
+// lock, also when there is no directory.
+bool remove_dead_ingest(const Blobs& blobs, const std::string& name, const std::function<void()>& before = {});
 
 } // namespace lade::content

@@ -3,6 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <unordered_map>
+
+#include "base/error.hpp"
 #include "meta/events.hpp"
 #include "meta/labels.hpp"
 
@@ -17,19 +20,26 @@ const LabelTable label_table{"content_labels"};
 Blob Content::from_row(const Statement& row) {
     return {.digest = oci::Digest::parse(row.text(1)),
             .size = static_cast<std::uint64_t>(row.integer(2)),
-            .labels = read_labels(database_, label_table, row.integer(0)),
+            .labels = {},
             .created = row.time(3),
             .updated = row.time(4)};
 }
 
 std::vector<Blob> Content::list() {
     std::vector<Blob> blobs;
-    Statement rows =
-        database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
-                        "WHERE namespace = ? ORDER BY digest",
-                        namespace_);
-    while (rows.next())
+    std::unordered_map<std::int64_t, std::size_t> index;
+    for (Statement rows =
+             database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
+                             "WHERE namespace = ? ORDER BY digest",
+                             namespace_);
+         rows.next();) {
+        index.emplace(rows.integer(0), blobs.size());
         blobs.push_back(from_row(rows));
+    }
+    // One pass over all labels instead of one question per blob.
+    for (Statement rows = database_.query("SELECT owner, key, value FROM content_labels"); rows.next();)
+        if (const auto at = index.find(rows.integer(0)); at != index.end())
+            blobs[at->second].labels.emplace(rows.text(1), rows.text(2));
     return blobs;
 }
 
@@ -40,7 +50,16 @@ std::optional<Blob> Content::find(const oci::Digest& digest) {
                         namespace_, digest.string());
     if (!row.next())
         return std::nullopt;
-    return from_row(row);
+    Blob blob = from_row(row);
+    blob.labels = read_labels(database_, label_table, row.integer(0));
+    return blob;
+}
+
+Blob Content::get(const oci::Digest& digest) {
+    auto blob = find(digest);
+    if (!blob)
+        throw Error(ErrorKind::not_found, "content ", digest, " not found");
+    return *std::move(blob);
 }
 
 std::optional<std::uint64_t> Content::shared_size(const oci::Digest& digest) {
@@ -48,6 +67,14 @@ std::optional<std::uint64_t> Content::shared_size(const oci::Digest& digest) {
     if (!row.next())
         return std::nullopt;
     return static_cast<std::uint64_t>(row.integer(0));
+}
+
+bool Content::is_shareable(const oci::Digest& digest) {
+    return database_
+        .query("SELECT 1 FROM content JOIN namespace_labels ON owner = namespace WHERE digest = ? AND key = ? "
+               "AND value = 'true' LIMIT 1",
+               digest.string(), oci::label::shareable)
+        .next();
 }
 
 void Content::put(const oci::Digest& digest, std::uint64_t size, const oci::Labels& labels) {
@@ -72,6 +99,18 @@ bool Content::label(const oci::Digest& digest, const oci::Labels& changes) {
         database_.run("UPDATE content SET updated = ? WHERE id = ?", now(), id);
     }
     return true;
+}
+
+Blob Content::update(const oci::Digest& digest, const oci::Labels& labels, const std::vector<std::string>& paths) {
+    const oci::Labels updated = update_labels(get(digest).labels, labels, paths);
+    oci::validate(updated);
+    Statement row =
+        database_.query("SELECT id FROM content WHERE namespace = ? AND digest = ?", namespace_, digest.string());
+    row.next();
+    const std::int64_t id = row.integer(0);
+    replace_labels(database_, label_table, id, updated);
+    database_.run("UPDATE content SET updated = ? WHERE id = ?", now(), id);
+    return get(digest);
 }
 
 bool Content::remove(const oci::Digest& digest) {

@@ -35,15 +35,22 @@ public:
     // In byte order of the digest.
     std::vector<Blob> list();
     std::optional<Blob> find(const oci::Digest& digest);
+    // not_found names it.
+    Blob get(const oci::Digest& digest);
     // The size of the shared blob, whichever namespace has it.
     std::optional<std::uint64_t> shared_size(const oci::Digest& digest);
+    // True when a namespace that shares with all others (label containerd.io/namespace.shareable=true) has it.
+    bool is_shareable(const oci::Digest& digest);
     // Records the blob here; one that is recorded gets `labels` merged. The file must be published.
     void put(const oci::Digest& digest, std::uint64_t size, const oci::Labels& labels);
     // An empty value removes its key. False when the digest is not recorded here.
     bool label(const oci::Digest& digest, const oci::Labels& changes);
+    // By field path, see update_labels(). Returns what it is now. not_found, invalid_argument.
+    Blob update(const oci::Digest& digest, const oci::Labels& labels, const std::vector<std::string>& paths);
     // False when there is none. The file stays until garbage collection.
     bool remove(const oci::Digest& digest);
 
+    // In byte order of the ref.
     std::vector<IngestRow> ingests();
     // Makes the row or moves its expiry.
     void put_ingest(const IngestRow& ingest);

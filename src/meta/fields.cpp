@@ -130,10 +130,11 @@ Adaptor fields(const Event& event) {
 }
 
 const std::vector<OrderedField>& ordered_fields() {
-    static const std::vector<OrderedField> all{{.path = "size", .order = FieldOrder::number},
-                                               {.path = "created", .order = FieldOrder::time},
-                                               {.path = "updated", .order = FieldOrder::time},
-                                               {.path = "time", .order = FieldOrder::time}};
+    static const std::vector<OrderedField> all{
+        {.path = "size", .order = FieldOrder::number},   {.path = "created", .order = FieldOrder::time},
+        {.path = "updated", .order = FieldOrder::time},  {.path = "time", .order = FieldOrder::time},
+        {.path = "offset", .order = FieldOrder::number}, {.path = "total", .order = FieldOrder::number},
+        {.path = "started", .order = FieldOrder::time}};
     return all;
 }
 

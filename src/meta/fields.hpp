@@ -24,7 +24,7 @@ Adaptor fields(const Namespace& name_space);
 // `event.<field>` are those of the payload.
 Adaptor fields(const Event& event);
 
-// The fields of all of these that have an order: size, created, updated, time.
+// The fields of all of these, and of ingests, that have an order: size, created, updated, time, offset, total, started.
 const std::vector<OrderedField>& ordered_fields();
 
 } // namespace lade::meta

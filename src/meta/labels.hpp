@@ -2,6 +2,9 @@
 // The label tables: all of one shape (owner, key, value), so one set of statements serves each.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "meta/sqlite.hpp"
 #include "oci/labels.hpp"
 
@@ -39,5 +42,10 @@ void replace_labels(Database& database, const LabelTable& table, const Owner& ow
     database.run("DELETE FROM " + table.name + " WHERE owner = ?", owner);
     merge_labels(database, table, owner, labels);
 }
+
+// What an update by field path makes of `current` (containerd-store.md 2.4): no path and "labels" replace all by those
+// of `wanted`; "labels.<key>", whose key may have dots, takes that one from `wanted`, and removes it when it is not
+// there. invalid_argument on any other path.
+oci::Labels update_labels(oci::Labels current, const oci::Labels& wanted, const std::vector<std::string>& paths);
 
 } // namespace lade::meta

@@ -13,8 +13,22 @@ namespace lade::oci {
 
 namespace {
 
+// Every algorithm there is, by its number in the enumeration.
+struct Kind {
+    std::string_view name;
+    std::size_t hex_length;
+    const EVP_MD* (*method)();
+};
+constexpr std::array<Kind, 3> kinds{{{.name = "sha256", .hex_length = 64, .method = EVP_sha256},
+                                     {.name = "sha384", .hex_length = 96, .method = EVP_sha384},
+                                     {.name = "sha512", .hex_length = 128, .method = EVP_sha512}}};
+
+const Kind& kind_of(Algorithm algorithm) noexcept {
+    return kinds[static_cast<std::size_t>(algorithm)];
+}
+
 std::size_t hex_length(Algorithm algorithm) noexcept {
-    return algorithm == Algorithm::sha256 ? 64 : 128;
+    return kind_of(algorithm).hex_length;
 }
 
 bool is_lower_hex(std::string_view text) noexcept {
@@ -22,10 +36,9 @@ bool is_lower_hex(std::string_view text) noexcept {
 }
 
 std::optional<Algorithm> algorithm_named(std::string_view name) noexcept {
-    if (name == "sha256")
-        return Algorithm::sha256;
-    if (name == "sha512")
-        return Algorithm::sha512;
+    for (std::size_t i = 0; i < kinds.size(); ++i)
+        if (kinds[i].name == name)
+            return static_cast<Algorithm>(i);
     return std::nullopt;
 }
 
@@ -71,7 +84,7 @@ Digest Digest::of(std::string_view text) {
 }
 
 std::string_view Digest::algorithm_name() const noexcept {
-    return algorithm_ == Algorithm::sha256 ? "sha256" : "sha512";
+    return kind_of(algorithm_).name;
 }
 
 std::string Digest::string() const {
@@ -88,8 +101,7 @@ struct Hasher::State {
 };
 
 Hasher::Hasher(Algorithm algorithm) : state_(std::make_unique<State>()), algorithm_(algorithm) {
-    const EVP_MD* method = algorithm == Algorithm::sha256 ? EVP_sha256() : EVP_sha512();
-    if (!state_->context || EVP_DigestInit_ex(state_->context.get(), method, nullptr) != 1)
+    if (!state_->context || EVP_DigestInit_ex(state_->context.get(), kind_of(algorithm).method(), nullptr) != 1)
         throw Error(ErrorKind::internal, "cannot start a hash");
 }
 
@@ -100,6 +112,13 @@ Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 void Hasher::update(std::span<const std::byte> bytes) {
     if (EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) != 1)
         throw Error(ErrorKind::internal, "cannot hash");
+}
+
+Digest Hasher::so_far() const {
+    Hasher copy(algorithm_);
+    if (EVP_MD_CTX_copy_ex(copy.state_->context.get(), state_->context.get()) != 1)
+        throw Error(ErrorKind::internal, "cannot copy a hash");
+    return copy.finish();
 }
 
 Digest Hasher::finish() {

@@ -15,11 +15,11 @@
 
 namespace lade::oci {
 
-enum class Algorithm { sha256, sha512 };
+enum class Algorithm { sha256, sha384, sha512 };
 
 class Digest {
 public:
-    // "sha256:<64 lower-case hex>" or "sha512:<128>". invalid_argument on anything else; an unknown but
+    // "sha256:<64 lower-case hex>", "sha384:<96>" or "sha512:<128>". invalid_argument on anything else; an unknown but
     // well-formed algorithm is unimplemented.
     static Digest parse(std::string_view text);
     static std::optional<Digest> try_parse(std::string_view text) noexcept;
@@ -55,7 +55,9 @@ public:
     Hasher& operator=(Hasher&&) noexcept;
 
     void update(std::span<const std::byte> bytes);
-    // The digest of everything so far; ends the hash.
+    // The digest of everything so far; the hash may go on.
+    Digest so_far() const;
+    // The digest of everything; ends the hash.
     Digest finish();
 
 private:

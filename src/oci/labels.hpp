@@ -18,6 +18,7 @@ inline constexpr std::string_view gc_ref_image = "containerd.io/gc.ref.image";
 inline constexpr std::string_view gc_ref_snapshot = "containerd.io/gc.ref.snapshot."; // + snapshotter
 inline constexpr std::string_view uncompressed = "containerd.io/uncompressed";
 inline constexpr std::string_view distribution_source = "containerd.io/distribution.source."; // + host
+inline constexpr std::string_view shareable = "containerd.io/namespace.shareable";
 inline constexpr std::string_view default_snapshotter = "containerd.io/defaults/snapshotter";
 } // namespace label
 

@@ -3,12 +3,15 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "meta/namespaces.hpp"
+#include "store/fields.hpp"
+#include "store/settings.hpp"
 
 namespace lade::store {
 
@@ -39,83 +42,34 @@ bool is_whole(const Fd& file, const oci::Digest& digest, const std::stop_token& 
     return hashed.digest() == digest;
 }
 
-bool durable(const Store& store) {
-    return store.sync() != Sync::none;
+oci::Algorithm algorithm_of(const std::optional<oci::Digest>& digest) {
+    return digest ? digest->algorithm() : oci::Algorithm::sha256;
 }
 
 } // namespace
 
-std::string ingest_ref(const std::string& name_space, const std::string& ref) {
-    return cat(name_space, '/', ref);
-}
-
-BlobWriter::BlobWriter(Store& store, std::string name_space, std::string ref, oci::Descriptor descriptor,
-                       LeaseHold& lease, content::Ingest ingest)
-    : store_(&store),
-      namespace_(std::move(name_space)),
-      ref_(std::move(ref)),
-      descriptor_(std::move(descriptor)),
-      lease_(&lease),
-      ingest_(std::move(ingest)) {}
-
-void BlobWriter::remove_row() {
-    meta::Content(store_->database(), namespace_).remove_ingest(ref_);
-    lease_->drop({.type = "ingests", .key = ref_});
-}
-
-void BlobWriter::commit(const oci::Labels& labels, const std::stop_token& stop) {
-    try {
-        ingest_.verify(descriptor_.size, descriptor_.digest, durable(*store_));
-    } catch (const Error&) {
-        attempt([&] { abandon(); });
-        throw;
-    }
-    {
-        const FileLock publishing = store_->publish_lock(LockMode::shared, stop);
-        ingest_.publish(store_->files(), descriptor_.digest, durable(*store_));
-        meta::Transaction transaction(store_->database());
-        meta::Content(store_->database(), namespace_).put(descriptor_.digest, descriptor_.size, labels);
-        lease_->add({.type = "content", .key = descriptor_.digest.string()});
-        remove_row();
-        transaction.commit();
-    }
-    gone_ = true;
-    ingest_.remove();
-}
-
-void BlobWriter::abandon() {
-    // Under the same name another process may be writing by now.
-    if (std::exchange(gone_, true))
-        return;
-    // Before the row, which needs room on a disk that this ingest may have filled.
-    ingest_.discard();
-    {
-        meta::Transaction transaction(store_->database());
-        remove_row();
-        transaction.commit();
-    }
-    ingest_.remove();
-}
-
-std::vector<Blob> Blobs::list() {
-    return meta::Content(store_.database(), namespace_).list();
+std::vector<Blob> Blobs::list(const Filter& filter) {
+    std::vector<Blob> blobs = meta::Content(store_.database(), namespace_).list();
+    std::erase_if(blobs, [&](const Blob& blob) { return !filter.matches(fields(blob)); });
+    return blobs;
 }
 
 std::optional<Blob> Blobs::find(const oci::Digest& digest) {
     return meta::Content(store_.database(), namespace_).find(digest);
 }
 
+Blob Blobs::get(const oci::Digest& digest) {
+    return meta::Content(store_.database(), namespace_).get(digest);
+}
+
 Fd Blobs::open(const oci::Digest& digest) {
-    const auto blob = find(digest);
-    if (!blob)
-        throw Error(ErrorKind::not_found, "content ", digest, " not found");
+    const Blob blob = get(digest);
     auto file = store_.files().find(digest);
     if (!file)
         throw Error(ErrorKind::data_loss, "content ", digest, ": its file is missing");
     struct stat st {};
-    if (::fstat(file->get(), &st) != 0 || static_cast<std::uint64_t>(st.st_size) != blob->size)
-        throw Error(ErrorKind::data_loss, "content ", digest, ": its file has ", st.st_size, " bytes, not ",
-                    blob->size);
+    if (::fstat(file->get(), &st) != 0 || static_cast<std::uint64_t>(st.st_size) != blob.size)
+        throw Error(ErrorKind::data_loss, "content ", digest, ": its file has ", st.st_size, " bytes, not ", blob.size);
     return std::move(*file);
 }
 
@@ -131,12 +85,11 @@ std::string Blobs::read_document(const oci::Descriptor& descriptor) {
 
 bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease,
                   const std::stop_token& stop) {
-    meta::Content content(store_.database(), namespace_);
-    const auto shared = content.shared_size(descriptor.digest);
-    if (!shared)
+    const auto size = obtainable_size(store_, namespace_, descriptor.digest);
+    if (!size)
         return false;
-    if (*shared != descriptor.size)
-        throw Error(ErrorKind::data_loss, descriptor.digest, ": has ", *shared, " bytes, the descriptor says ",
+    if (*size != descriptor.size)
+        throw Error(ErrorKind::data_loss, descriptor.digest, ": has ", *size, " bytes, the descriptor says ",
                     descriptor.size);
     // The lock keeps a collection from taking the file between the look and the row.
     const FileLock publishing = store_.publish_lock(LockMode::shared, stop);
@@ -144,7 +97,7 @@ bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, 
         return false;
     meta::Transaction transaction(store_.database());
     meta::Namespaces(store_.database()).ensure(namespace_);
-    content.put(descriptor.digest, descriptor.size, labels);
+    meta::Content(store_.database(), namespace_).put(descriptor.digest, descriptor.size, labels);
     lease.add({.type = "content", .key = descriptor.digest.string()});
     transaction.commit();
     return true;
@@ -152,16 +105,72 @@ bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, 
 
 BlobWriter Blobs::ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease,
                          const std::stop_token& stop) {
-    content::Ingest ingest = content::Ingest::open(store_.files(), ingest_ref(namespace_, ref), descriptor.size,
-                                                   descriptor.digest.algorithm(), stop);
+    return open_writer({.ref = ref, .digest = descriptor.digest, .size = descriptor.size}, WriteMode::download, lease,
+                       content::Ingest::open(store_.files(), ingest_ref(namespace_, ref), descriptor.size,
+                                             descriptor.digest.algorithm(), stop),
+                       stop);
+}
+
+BlobWriter Blobs::writer(const WriterOptions& options, LeaseHold& lease, const std::stop_token& stop, bool wait) {
+    if (options.ref.empty())
+        throw Error(ErrorKind::invalid_argument, "an ingest needs a ref");
+    if (options.digest && find(*options.digest))
+        refuse_existing(*options.digest, lease);
+    auto shared = find_shared(options);
+    WriterOptions known = options;
+    if (shared)
+        known.size = shared->size;
+
+    const std::string name = ingest_ref(namespace_, options.ref);
+    auto ingest = content::Ingest::try_open(store_.files(), name, known.size, algorithm_of(known.digest), stop);
+    if (!ingest && !wait)
+        throw Error(ErrorKind::unavailable, "ingest ", printable(options.ref), ": somebody else is writing it");
+    if (!ingest)
+        ingest.emplace(content::Ingest::open(store_.files(), name, known.size, algorithm_of(known.digest), stop));
+    BlobWriter writer = open_writer(known, WriteMode::strict, lease, *std::move(ingest), stop);
+    // Whoever held it may have made the very blob.
+    if (options.digest && find(*options.digest)) {
+        writer.abandon();
+        refuse_existing(*options.digest, lease);
+    }
+    if (shared) {
+        writer.truncate(0);
+        writer.shared_ = std::move(shared);
+    }
+    return writer;
+}
+
+std::optional<BlobWriter::Shared> Blobs::find_shared(const WriterOptions& options) {
+    if (!options.digest)
+        return std::nullopt;
+    const auto size = obtainable_size(store_, namespace_, *options.digest);
+    if (!size || (options.size != 0 && options.size != *size))
+        return std::nullopt;
+    auto file = store_.files().find(*options.digest);
+    if (!file)
+        return std::nullopt;
+    return BlobWriter::Shared{.digest = *options.digest, .size = *size, .file = *std::move(file)};
+}
+
+void Blobs::refuse_existing(const oci::Digest& digest, LeaseHold& lease) {
+    meta::Transaction transaction(store_.database());
+    lease.add({.type = "content", .key = digest.string()});
+    transaction.commit();
+    throw Error(ErrorKind::already_exists, "content ", digest, " already exists");
+}
+
+BlobWriter Blobs::open_writer(const WriterOptions& options, WriteMode mode, LeaseHold& lease, content::Ingest ingest,
+                              const std::stop_token& stop) {
     // The row comes after the lock: whoever had the lock before us removed the row with its ingest.
     meta::Transaction transaction(store_.database());
     meta::Namespaces(store_.database()).ensure(namespace_);
     meta::Content(store_.database(), namespace_)
-        .put_ingest({.ref = ref, .expected = descriptor.digest.string(), .expires = now() + ingest_expiry});
-    lease.add({.type = "ingests", .key = ref});
+        .put_ingest({.ref = options.ref,
+                     .expected = options.digest ? std::optional(options.digest->string()) : std::nullopt,
+                     .expires = now() + ingest_expiry});
+    lease.add({.type = "ingests", .key = options.ref});
     transaction.commit();
-    return {store_, namespace_, ref, descriptor, lease, std::move(ingest)};
+    return {store_, namespace_, lease, mode, std::move(ingest), stop};
 }
 
 bool Blobs::discard_damaged(const oci::Digest& digest, const std::stop_token& stop) {
@@ -184,22 +193,60 @@ void Blobs::label(const oci::Digest& digest, const oci::Labels& changes) {
     transaction.commit();
 }
 
-bool Blobs::remove(const oci::Digest& digest) {
+Blob Blobs::update(const oci::Digest& digest, const oci::Labels& labels, const std::vector<std::string>& paths) {
+    meta::Transaction transaction(store_.database());
+    Blob blob = meta::Content(store_.database(), namespace_).update(digest, labels, paths);
+    transaction.commit();
+    return blob;
+}
+
+bool Blobs::remove(const oci::Digest& digest, const std::string& lease) {
     meta::Transaction transaction(store_.database());
     const bool removed = meta::Content(store_.database(), namespace_).remove(digest);
+    let_go(lease, {.type = "content", .key = digest.string()});
     transaction.commit();
     return removed;
 }
 
-std::vector<IngestStatus> Blobs::active() {
+void Blobs::let_go(const std::string& lease, const LeaseResource& resource) {
+    if (!lease.empty())
+        meta::Leases(store_.database(), namespace_).drop(lease, resource);
+}
+
+std::vector<IngestStatus> Blobs::active(const Filter& filter) {
     const std::string prefix = ingest_ref(namespace_, "");
     std::vector<IngestStatus> mine;
-    for (IngestStatus& status : content::list_ingests(store_.files()))
-        if (status.ref.starts_with(prefix)) {
-            status.ref.erase(0, prefix.size());
+    for (IngestStatus& status : content::list_ingests(store_.files())) {
+        if (!status.ref.starts_with(prefix))
+            continue;
+        status.ref.erase(0, prefix.size());
+        if (filter.matches(fields(status)))
             mine.push_back(std::move(status));
-        }
+    }
+    std::ranges::sort(mine, {}, &IngestStatus::ref);
     return mine;
+}
+
+IngestStatus Blobs::status(const std::string& ref) {
+    auto status = content::find_ingest(store_.files(), ingest_ref(namespace_, ref));
+    if (!status)
+        throw Error(ErrorKind::not_found, "ingest ", printable(ref), " not found");
+    status->ref = ref;
+    return *std::move(status);
+}
+
+void Blobs::abort(const std::string& ref, const std::string& lease) {
+    const std::string name = ingest_ref(namespace_, ref);
+    const bool on_disk = content::find_ingest(store_.files(), name).has_value();
+    const bool dead = content::remove_dead_ingest(store_.files(), content::ingest_name(name), [&] {
+        meta::Transaction transaction(store_.database());
+        if (!meta::Content(store_.database(), namespace_).remove_ingest(ref) && !on_disk)
+            throw Error(ErrorKind::not_found, "ingest ", printable(ref), " not found");
+        let_go(lease, {.type = "ingests", .key = ref});
+        transaction.commit();
+    });
+    if (!dead)
+        throw Error(ErrorKind::unavailable, "ingest ", printable(ref), ": somebody is writing it");
 }
 
 } // namespace lade::store

@@ -1,73 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blobs of one namespace: files and their rows together (containerd-store.md 2.4, the shared policy).
+// The content of one namespace: files and their rows together (containerd-store.md 2.4, 4). It sees only what is
+// recorded in its namespace, whoever else has the file.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
-#include "base/stream.hpp"
-#include "content/ingest.hpp"
+#include "base/fd.hpp"
+#include "base/filter.hpp"
 #include "meta/content.hpp"
 #include "oci/manifest.hpp"
+#include "store/blob_writer.hpp"
 #include "store/leases.hpp"
 #include "store/store.hpp"
 
 namespace lade::store {
 
-using content::IngestStatus;
 using meta::Blob;
-
-// A blob that is being written, under a lease. Made by Blobs::ingest().
-class BlobWriter {
-public:
-    BlobWriter(BlobWriter&&) = default;
-
-    std::uint64_t offset() const noexcept { return ingest_.offset(); }
-    Sink& sink() noexcept { return ingest_; }
-    content::Follower follow(const std::stop_token& stop) const { return ingest_.follow(stop); }
-    void restart() { ingest_.restart(); }
-
-    // Verifies against the descriptor and makes the blob and its row. data_loss on a mismatch: nothing is
-    // published and the ingest is gone, so that its bytes spoil no later attempt.
-    void commit(const oci::Labels& labels, const std::stop_token& stop);
-    // The ingest goes: somebody else's blob serves, or its bytes are spoilt. Once is enough.
-    void abandon();
-
-private:
-    friend class Blobs;
-    BlobWriter(Store& store, std::string name_space, std::string ref, oci::Descriptor descriptor, LeaseHold& lease,
-               content::Ingest ingest);
-    void remove_row();
-
-    Store* store_;
-    std::string namespace_;
-    std::string ref_;
-    oci::Descriptor descriptor_;
-    LeaseHold* lease_;
-    content::Ingest ingest_;
-    bool gone_ = false;
-};
 
 class Blobs {
 public:
     Blobs(Store& store, std::string name_space) : store_(store), namespace_(std::move(name_space)) {}
 
-    std::vector<Blob> list();
+    // In byte order of the digest.
+    std::vector<Blob> list(const Filter& filter = {});
     std::optional<Blob> find(const oci::Digest& digest);
+    // not_found names it.
+    Blob get(const oci::Digest& digest);
     // not_found: not in this namespace; data_loss: its file is missing or has another size.
     Fd open(const oci::Digest& digest);
     // The text of an index, manifest or config, verified while reading.
     std::string read_document(const oci::Descriptor& descriptor);
 
+    // Sets each label; an empty value removes its key. not_found.
+    void label(const oci::Digest& digest, const oci::Labels& changes);
+    // By field path: "labels", "labels.<key>"; without any, all labels are replaced. What it is now. not_found;
+    // invalid_argument: another path, or a label too long.
+    Blob update(const oci::Digest& digest, const oci::Labels& labels, const std::vector<std::string>& paths = {});
+    // False when there is none. The file stays until garbage collection. The lease `lease`, if one is named, lets go of
+    // it; not_found when there is no such lease.
+    bool remove(const oci::Digest& digest, const std::string& lease = {});
+
+    // Opens the ingest `options.ref`, which no other writer may hold: unavailable says so, or with `wait` it is waited
+    // for. already_exists: the namespace has the blob `options.digest`; the lease holds it from now on.
+    // invalid_argument: no ref. See BlobWriter for what may be had without writing.
+    BlobWriter writer(const WriterOptions& options, LeaseHold& lease, const std::stop_token& stop, bool wait = false);
+
     // True when the namespace has the blob now: it had, or took over the shared file of another one with
-    // the same digest and size. The lease holds it, `labels` are merged in.
+    // the same digest and size, if it may (obtainable_size()). The lease holds it, `labels` are merged in. data_loss:
+    // it has another size than the descriptor says.
     bool adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease,
                const std::stop_token& stop);
-    // Opens the ingest `ref`, waiting while another process writes it: check adopt() again afterwards.
+    // A writer for the blob's bytes in any case, of WriteMode::download. Waits while another process writes `ref`:
+    // check adopt() again afterwards.
     BlobWriter ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease,
                       const std::stop_token& stop);
 
@@ -75,18 +63,24 @@ public:
     // fetches it anew. True when there is no file (any more).
     bool discard_damaged(const oci::Digest& digest, const std::stop_token& stop);
 
-    void label(const oci::Digest& digest, const oci::Labels& changes);
-    // False when there is none. The file stays until garbage collection.
-    bool remove(const oci::Digest& digest);
-    // Ingests of this namespace, live or resumable.
-    std::vector<IngestStatus> active();
+    // Ingests of this namespace, being written or resumable, in byte order of the ref.
+    std::vector<IngestStatus> active(const Filter& filter = {});
+    // not_found: no such ingest.
+    IngestStatus status(const std::string& ref);
+    // The ingest goes with its bytes, and the lease `lease`, if one is named, lets go of it. not_found; unavailable:
+    // unlike containerd, one that is being written is left alone.
+    void abort(const std::string& ref, const std::string& lease = {});
 
 private:
+    // What may be had without presenting it, as BlobWriter has it.
+    std::optional<BlobWriter::Shared> find_shared(const WriterOptions& options);
+    [[noreturn]] void refuse_existing(const oci::Digest& digest, LeaseHold& lease);
+    BlobWriter open_writer(const WriterOptions& options, WriteMode mode, LeaseHold& lease, content::Ingest ingest,
+                           const std::stop_token& stop);
+    void let_go(const std::string& lease, const LeaseResource& resource);
+
     Store& store_;
     std::string namespace_;
 };
-
-// The ref of an ingest on disk.
-std::string ingest_ref(const std::string& name_space, const std::string& ref);
 
 } // namespace lade::store

@@ -2,11 +2,15 @@
 // What filters call the fields of what the store keeps.
 #pragma once
 
+#include "content/ingest.hpp"
 #include "meta/fields.hpp"
 
 namespace lade::store {
 
 using meta::fields;
 using meta::ordered_fields;
+
+// `total` is absent while nobody said it.
+Adaptor fields(const content::IngestStatus& ingest);
 
 } // namespace lade::store

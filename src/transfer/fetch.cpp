@@ -118,9 +118,9 @@ std::string download_document(const Origin& origin, const oci::Descriptor& descr
     if (origin.blobs.adopt(descriptor, labels, origin.lease, stop)) {
         writer.abandon();
     } else {
-        writer.restart();
-        writer.sink().write(as_bytes(text));
-        writer.commit(labels, stop);
+        writer.truncate(0);
+        writer.write(as_bytes(text));
+        writer.commit({.size = descriptor.size, .digest = descriptor.digest, .labels = labels});
     }
     item.set_offset(descriptor.size);
     item.set(Stage::downloaded);
@@ -198,7 +198,7 @@ void LayerDownloads::download(const oci::Descriptor& layer, Item& item, const st
             writer.abandon();
             item.set(Stage::exists);
         } else if (writer.offset() == 0) {
-            set_follower(layer.digest, writer.follow(stop));
+            set_follower(layer.digest, writer.follow());
             transfer(writer, layer, item, labels, stop);
         } else {
             // Bytes of an earlier run may be spoilt in a way that only the whole digest shows: nobody follows
@@ -219,7 +219,7 @@ void LayerDownloads::download(const oci::Descriptor& layer, Item& item, const st
             cat("layer ", layer.digest, ": the bytes of an earlier attempt are damaged, fetching it anew"));
         item.set_resumed(0);
         store::BlobWriter writer = origin_.blobs.ingest(ingest_ref(layer), layer, origin_.lease, stop);
-        writer.restart();
+        writer.truncate(0);
         transfer(writer, layer, item, source_labels(origin_, layer.digest), stop);
     }
     set_stored(layer.digest);
@@ -228,11 +228,11 @@ void LayerDownloads::download(const oci::Descriptor& layer, Item& item, const st
 void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& layer, Item& item,
                               const oci::Labels& labels, const std::stop_token& stop) {
     item.set(Stage::downloading);
-    CountingSink sink(writer.sink(), item);
+    CountingSink sink(writer, item);
     try {
         if (writer.offset() < layer.size)
             origin_.repository.fetch(layer, writer.offset(), sink, stop);
-        writer.commit(labels, stop);
+        writer.commit({.size = layer.size, .digest = layer.digest, .labels = labels});
     } catch (const Error& error) {
         // A resumable part that fills the disk would keep every other command from working.
         if (error.kind() == ErrorKind::resource_exhausted)

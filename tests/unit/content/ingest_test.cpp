@@ -34,7 +34,7 @@ TEST_SUITE("content") {
         Ingest ingest = place.open("layer-1", 5);
         ingest.write(as_bytes("hel"));
         ingest.write(as_bytes("lo"));
-        ingest.verify(5, digest, true);
+        ingest.verify({.size = 5, .digest = digest}, true, {});
         ingest.publish(place.blobs, digest, true);
         ingest.remove();
         CHECK(place.stored(digest) == "hello");
@@ -57,7 +57,7 @@ TEST_SUITE("content") {
         Ingest ingest = place.open("layer", 11);
         CHECK(ingest.offset() == 6);
         ingest.write(as_bytes("world"));
-        CHECK_NOTHROW(ingest.verify(11, digest, false));
+        CHECK_NOTHROW(ingest.verify({.size = 11, .digest = digest}, false, {}));
     }
 
     TEST_CASE("damage done to an ingest meanwhile is found") {
@@ -67,7 +67,7 @@ TEST_SUITE("content") {
         write_all(open_at(AT_FDCWD, data, O_WRONLY).get(), as_bytes("J"), "data");
         Ingest ingest = place.open("layer", 11);
         ingest.write(as_bytes("world"));
-        CHECK_THROWS_AS(ingest.verify(11, oci::Digest::of("hello world"), false), Error);
+        CHECK_THROWS_AS(ingest.verify({.size = 11, .digest = oci::Digest::of("hello world")}, false, {}), Error);
     }
 
     TEST_CASE("another total, or more bytes than it, starts over") {
@@ -83,7 +83,7 @@ TEST_SUITE("content") {
         Ingest ingest = place.open("layer");
         ingest.write(as_bytes("hello"));
         try {
-            ingest.verify(6, oci::Digest::of("hello"), false);
+            ingest.verify({.size = 6, .digest = oci::Digest::of("hello")}, false, {});
             FAIL("was accepted");
         } catch (const Error& error) {
             CHECK(error.kind() == ErrorKind::data_loss);
@@ -123,7 +123,7 @@ TEST_SUITE("content") {
         });
         for (std::size_t at = 0; at < text.size(); at += 1000)
             ingest.write(as_bytes(std::string_view(text).substr(at, 1000)));
-        ingest.verify(text.size(), digest, false);
+        ingest.verify({.size = text.size(), .digest = digest}, false, {});
         ingest.publish(place.blobs, digest, false);
         reader.join();
         CHECK(seen == text);
@@ -146,7 +146,7 @@ TEST_SUITE("content") {
         for (const char* ref : {"one", "two"}) {
             Ingest ingest = place.open(ref);
             ingest.write(as_bytes("x"));
-            ingest.verify(1, digest, false);
+            ingest.verify({.size = 1, .digest = digest}, false, {});
             ingest.publish(place.blobs, digest, false);
             ingest.remove();
         }

@@ -29,11 +29,13 @@ ErrorKind refusal(const std::string& text) {
 } // namespace
 
 TEST_SUITE("oci") {
-    TEST_CASE("digests of the two algorithms are read and printed") {
+    TEST_CASE("digests of the three algorithms are read and printed") {
         const std::string sha256 = "sha256:" + std::string(64, '0');
         const std::string sha512 = "sha512:" + std::string(128, 'f');
         CHECK(Digest::parse(sha256).string() == sha256);
         CHECK(Digest::parse(sha512).string() == sha512);
+        const std::string sha384 = "sha384:" + std::string(96, '1');
+        CHECK(Digest::parse(sha384).string() == sha384);
         CHECK(Digest::parse(sha512).algorithm() == Algorithm::sha512);
         CHECK(Digest::parse(sha256).short_hex() == "000000000000");
         CHECK(Digest::parse(sha256) != Digest::parse(sha512));
@@ -50,8 +52,19 @@ TEST_SUITE("oci") {
             CHECK(refusal(text) == ErrorKind::invalid_argument);
         }
         // Well formed, but nobody here can verify it.
-        CHECK(refusal("sha384:" + std::string(96, 'a')) == ErrorKind::unimplemented);
+        CHECK(refusal("sha224:" + std::string(56, 'a')) == ErrorKind::unimplemented);
         CHECK(refusal("blake3:" + good) == ErrorKind::unimplemented);
+    }
+
+    TEST_CASE("a hash may be asked on the way") {
+        lade::oci::Hasher hasher(Algorithm::sha384);
+        hasher.update(lade::as_bytes("a"));
+        CHECK(hasher.so_far().hex().starts_with("54a59b9f22b0b80880d8427e548b7c23"));
+        hasher.update(lade::as_bytes("bc"));
+        CHECK(hasher.so_far() == hasher.so_far());
+        CHECK(hasher.so_far().hex().starts_with("cb00753f45a35e8bb5a03d699ac65007"));
+        const Digest abc = hasher.so_far();
+        CHECK(hasher.finish() == abc);
     }
 
     TEST_CASE("hashing gives the known values") {

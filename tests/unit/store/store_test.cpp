@@ -23,8 +23,8 @@ struct Place {
     oci::Descriptor add(const std::string& text, LeaseHold& lease, const std::string& name_space = "default") {
         const oci::Descriptor descriptor{.media_type = "t", .digest = oci::Digest::of(text), .size = text.size()};
         BlobWriter writer = Blobs(store, name_space).ingest("ref-" + text, descriptor, lease, {});
-        writer.sink().write(as_bytes(text));
-        writer.commit({}, {});
+        writer.write(as_bytes(text));
+        writer.commit({.size = descriptor.size, .digest = descriptor.digest, .labels = {}});
         return descriptor;
     }
     std::size_t files() const {
@@ -80,8 +80,8 @@ TEST_SUITE("store") {
         LeaseHold lease(place.store, "default");
         const oci::Descriptor descriptor{.media_type = "t", .digest = oci::Digest::of("right"), .size = 5};
         BlobWriter writer = Blobs(place.store, "default").ingest("r", descriptor, lease, {});
-        writer.sink().write(as_bytes("wrong"));
-        CHECK_THROWS_AS(writer.commit({}, {}), Error);
+        writer.write(as_bytes("wrong"));
+        CHECK_THROWS_AS(writer.commit({.size = 5, .digest = descriptor.digest, .labels = {}}), Error);
         CHECK(Blobs(place.store, "default").active().empty());
         CHECK(place.files() == 0);
     }
