@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ void add_leases(CLI::App& app, Context& context);
 void add_namespaces(CLI::App& app, Context& context);
 void add_gc(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
+
+// Commands of the groups content and snapshots.
+void add_content_why(CLI::App& group, Context& context);
+void add_snapshots_why(CLI::App& group, Context& context, std::function<std::string()> snapshotter);
 
 // A group of commands; without a subcommand it prints its help.
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about,

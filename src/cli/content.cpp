@@ -92,6 +92,8 @@ void add_content(CLI::App& app, Context& context) {
         };
     });
 
+    add_content_why(group, context);
+
     CLI::App& rm = add_command(group, "rm", "remove blobs, whatever refers to them", {"remove", "del", "delete"});
     auto digests = std::make_shared<std::vector<std::string>>();
     rm.add_option("digest", *digests, "the blobs");

@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <cstdio>
 #include <memory>
 
 #include "base/error.hpp"
@@ -20,22 +22,38 @@ Json to_json(const std::vector<store::Garbage>& garbage) {
     return array;
 }
 
+std::string seconds(store::Phases::Seconds time) {
+    std::array<char, 32> text{};
+    static_cast<void>(std::snprintf(text.data(), text.size(), "%.3f s", time.count()));
+    return text.data();
+}
+
 void collect(Context& context, bool dry_run) {
     store::Collected collected;
     if (store::Store* store = context.find_store())
         collected = store::collect(*store, dry_run ? store::Mode::dry_run : store::Mode::remove, context.stop());
     for (const std::string& line : collected.left)
         complain("warning: " + line);
+    for (const store::Garbage& one : collected.missing)
+        complain(cat("warning: ", printable(one.key), " of namespace ", one.name_space,
+                     " is needed and its file is gone: pull the image again"));
+    const store::Phases& phases = collected.phases;
     if (context.json) {
         context.print_json({{"dry_run", dry_run},
                             {"removed",
-                             {{"images", Json::array()},
+                             {{"images", to_json(collected.images)},
                               {"content", to_json(collected.content)},
                               {"snapshots", to_json(collected.snapshots)},
                               {"ingests", to_json(collected.ingests)},
                               {"leases", to_json(collected.leases)},
                               {"files", to_json(collected.files)}}},
-                            {"bytes", collected.bytes}});
+                            {"missing", to_json(collected.missing)},
+                            {"bytes", collected.bytes},
+                            {"phases",
+                             {{"mark", phases.mark.count()},
+                              {"sweep", phases.sweep.count()},
+                              {"files", phases.files.count()},
+                              {"trash", phases.trash.count()}}}});
         return;
     }
     std::string text;
@@ -45,11 +63,14 @@ void collect(Context& context, bool dry_run) {
     };
     tell("lease", collected.leases);
     tell("ingest", collected.ingests);
+    tell("image", collected.images);
     tell("snapshot", collected.snapshots);
     tell("content", collected.content);
     tell("file", collected.files);
     context.print(text);
-    complain(cat(dry_run ? "would free " : "freed ", kib_size(collected.bytes)));
+    complain(cat(dry_run ? "would free " : "freed ", kib_size(collected.bytes), " (mark ", seconds(phases.mark),
+                 ", sweep ", seconds(phases.sweep), ", files ", seconds(phases.files), ", trash ",
+                 seconds(phases.trash), ')'));
 }
 
 } // namespace

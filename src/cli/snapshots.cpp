@@ -201,6 +201,8 @@ void add_snapshots(CLI::App& app, Context& context) {
     mounts_command.add_option("key", flags->key, "the snapshot")->required();
     add(mounts_command, mounts);
 
+    add_snapshots_why(group, context, [flags] { return flags->name(); });
+
     CLI::App& rm = add_command(group, "rm", "remove snapshots", {"remove", "del", "delete"});
     rm.add_option("key", flags->keys, "the snapshots");
     rm.callback([&context, flags] {

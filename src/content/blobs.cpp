@@ -19,6 +19,7 @@ namespace {
 
 constexpr mode_t blob_mode = 0444;
 
+// In byte order.
 constexpr std::array<std::string_view, 3> algorithms{"sha256", "sha384", "sha512"};
 
 std::string path_of(const oci::Digest& digest) {
@@ -52,26 +53,32 @@ std::optional<std::uint64_t> Blobs::size(const oci::Digest& digest) const {
     throw_errno(errno, "blob ", digest);
 }
 
+std::vector<std::string> Blobs::entries() const {
+    std::vector<std::string> all;
+    for (const std::string_view algorithm : algorithms)
+        for (const std::string& name : list_directory(content_.get(), cat("blobs/", algorithm)))
+            all.push_back((std::string(algorithm) += ':') += name);
+    return all;
+}
+
+std::string Blobs::path_of_entry(const std::string& entry) {
+    const std::size_t colon = entry.find(':');
+    return cat("blobs/", entry.substr(0, colon), '/', entry.substr(colon + 1));
+}
+
 std::vector<oci::Digest> Blobs::list() const {
     std::vector<oci::Digest> digests;
-    for (const std::string_view algorithm : algorithms)
-        for (const std::string& hex : list_directory(content_.get(), cat("blobs/", algorithm)))
-            if (auto digest = oci::Digest::try_parse(cat(algorithm, ':', hex)))
-                digests.push_back(*std::move(digest));
+    for (const std::string& entry : entries())
+        if (auto digest = oci::Digest::try_parse(entry))
+            digests.push_back(*std::move(digest));
     return digests;
 }
 
 std::vector<std::string> Blobs::strays() const {
     std::vector<std::string> paths;
-    for (const std::string& algorithm : list_directory(content_.get(), "blobs")) {
-        if (std::ranges::find(algorithms, algorithm) == algorithms.end()) {
+    for (const std::string& algorithm : list_directory(content_.get(), "blobs"))
+        if (std::ranges::find(algorithms, algorithm) == algorithms.end())
             paths.push_back("blobs/" + algorithm);
-            continue;
-        }
-        for (const std::string& hex : list_directory(content_.get(), "blobs/" + algorithm))
-            if (!oci::Digest::try_parse(cat(algorithm, ':', hex)))
-                paths.push_back(cat("blobs/", algorithm, '/', hex));
-    }
     for (const std::string& name : list_directory(content_.get(), "ingest")) {
         struct stat st {};
         const std::string path = "ingest/" + name;

@@ -25,7 +25,12 @@ public:
     std::optional<std::uint64_t> size(const oci::Digest& digest) const;
     // Every digest that has a file.
     std::vector<oci::Digest> list() const;
-    // What lies below content/ and can be neither blob nor ingest, as paths for discard_stray().
+    // What lies where blobs lie, as "<algorithm>:<name>", which is a digest unless somebody put another thing there. In
+    // byte order.
+    std::vector<std::string> entries() const;
+    // The path below content/ of such an entry.
+    static std::string path_of_entry(const std::string& entry);
+    // What else lies below content/ and can be no ingest, as paths for discard_stray().
     std::vector<std::string> strays() const;
 
     // Puts a verified, synced file in its place and syncs the directory. A file of this size that is there already

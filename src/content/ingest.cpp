@@ -308,6 +308,13 @@ std::optional<IngestStatus> find_ingest(const Blobs& blobs, const std::string& r
     return status && status->ref == ref ? status : std::nullopt;
 }
 
+std::optional<std::uint64_t> size_of_dead_ingest(const Blobs& blobs, const std::string& name) {
+    auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (directory && !FileLock::try_acquire(std::move(*directory), LockMode::shared))
+        return std::nullopt;
+    return disk_usage(blobs.directory(), path_of(name)).size;
+}
+
 bool remove_dead_ingest(const Blobs& blobs, const std::string& name, const std::function<void()>& before) {
     auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     std::optional<FileLock> lock;

@@ -139,6 +139,9 @@ std::optional<IngestStatus> find_ingest(const Blobs& blobs, const std::string& r
 // The directory name of a ref.
 std::string ingest_name(const std::string& ref);
 
+// The bytes on disk of an ingest directory that no living process holds; nullopt when one does.
+std::optional<std::uint64_t> size_of_dead_ingest(const Blobs& blobs, const std::string& name);
+
 // Removes an ingest directory unless a living process holds it; false then. `before` runs first, under the ingest's
 // lock, also when there is no directory.
 bool remove_dead_ingest(const Blobs& blobs, const std::string& name, const std::function<void()>& before = {});

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meta/references.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <map>
-#include <tuple>
+#include <optional>
 
+#include "meta/namespaces.hpp"
 #include "oci/labels.hpp"
 
 namespace lade::meta {
@@ -12,144 +15,275 @@ namespace {
 
 namespace label = oci::label;
 
-class Graph {
+// The nodes of one table by row id. Label tables come in the order of their owners, so a search goes on where the last
+// one ended.
+class Rows {
 public:
-    std::uint32_t add(NodeType type, std::string snapshotter, std::string key) {
-        const auto index = static_cast<std::uint32_t>(nodes_.size());
-        index_.emplace(std::tuple(type, snapshotter, key), index);
-        nodes_.push_back({.type = type,
-                          .snapshotter = std::move(snapshotter),
-                          .key = std::move(key),
-                          .root = false,
-                          .references = {}});
-        return index;
-    }
+    void add(std::int64_t id, std::uint32_t node) { rows_.emplace_back(id, node); }
 
-    // References are read after all nodes, so whatever is not found now does not exist.
-    void refer(std::uint32_t from, NodeType type, const std::string& snapshotter, const std::string& key) {
-        if (const auto target = index_.find(std::tuple(type, snapshotter, key)); target != index_.end())
-            nodes_[from].references.push_back(target->second);
-    }
-
-    void refer_by_label(std::uint32_t from, std::string_view key, const std::string& value) {
-        if (names(key, label::gc_ref_content)) {
-            refer(from, NodeType::content, "", value);
-        } else if (names(key, label::gc_ref_image)) {
-            refer(from, NodeType::image, "", value);
-        } else if (key.starts_with(label::gc_ref_snapshot)) {
-            // Only a '/' ends the snapshotter's name; what follows tells several references apart.
-            const std::string_view rest = key.substr(label::gc_ref_snapshot.size());
-            refer(from, NodeType::snapshot, std::string(rest.substr(0, rest.find('/'))), value);
+    std::optional<std::uint32_t> find(std::int64_t id) {
+        if (!sorted_) {
+            std::ranges::sort(rows_);
+            sorted_ = true;
         }
+        while (at_ < rows_.size() && rows_[at_].first < id)
+            ++at_;
+        if (at_ == rows_.size() || rows_[at_].first != id)
+            return std::nullopt;
+        return rows_[at_].second;
     }
-
-    Node& operator[](std::uint32_t index) { return nodes_[index]; }
-    std::vector<Node> take() { return std::move(nodes_); }
 
 private:
-    static bool names(std::string_view key, std::string_view stem) {
-        return key.starts_with(stem) &&
-               (key.size() == stem.size() || key[stem.size()] == '.' || key[stem.size()] == '/');
-    }
-
-    std::vector<Node> nodes_;
-    std::map<std::tuple<NodeType, std::string, std::string>, std::uint32_t> index_;
+    std::vector<std::pair<std::int64_t, std::uint32_t>> rows_;
+    std::size_t at_ = 0;
+    bool sorted_ = false;
 };
 
-using Rows = std::map<std::int64_t, std::uint32_t>;
+// "stem", "stem.anything" or "stem/anything".
+bool is_named(std::string_view key, std::string_view stem) {
+    return key.starts_with(stem) && (key.size() == stem.size() || key[stem.size()] == '.' || key[stem.size()] == '/');
+}
 
-void read_labels_of(Database& database, Graph& graph, const Rows& rows, const std::string& table, bool may_be_root) {
-    Statement labels =
-        database.query("SELECT owner, key, value FROM " + table + " WHERE key LIKE 'containerd.io/gc.%'");
-    while (labels.next()) {
-        const auto row = rows.find(labels.integer(0));
-        if (row == rows.end())
+// Only a '/' ends the snapshotter's name; what follows tells several references apart.
+std::string_view snapshotter_in(std::string_view key, std::string_view stem) {
+    const std::string_view rest = key.substr(stem.size());
+    return rest.substr(0, rest.find('/'));
+}
+
+// "usedat<24h,usedat>720h|snapshot": any of them is enough, those that mean nothing are none.
+struct Condition {
+    std::string_view tests;
+    std::string_view key;
+
+    static std::optional<Condition> parse(std::string_view value) {
+        const std::size_t bar = value.find('|');
+        if (bar == std::string_view::npos)
+            return std::nullopt;
+        return Condition{.tests = value.substr(0, bar), .key = value.substr(bar + 1)};
+    }
+
+    bool holds(const std::vector<Time>& used, Time time) const {
+        constexpr std::string_view subject = "usedat";
+        for (const std::string& test : split(tests, ',')) {
+            if (!test.starts_with(subject) || test.size() == subject.size())
+                continue;
+            const char comparison = test[subject.size()];
+            const auto limit = parse_duration(std::string_view(test).substr(subject.size() + 1));
+            if (limit && std::ranges::any_of(used, [&](Time one) {
+                    return (comparison == '<' && time - one < *limit) || (comparison == '>' && time - one > *limit);
+                }))
+                return true;
+        }
+        return false;
+    }
+};
+
+class Reader {
+public:
+    Reader(Database& database, Graph& graph, Time time) : database_(database), graph_(graph), time_(time) {}
+
+    void nodes(const std::function<bool(const Lease&)>& lives);
+    void references();
+    void labels();
+
+private:
+    void leases(const std::function<bool(const Lease&)>& lives);
+    // The statement gives owner, key and value of all labels of a table that speak to garbage collection.
+    void labels_of(Rows& rows, Statement labels);
+    void read_label(std::uint32_t node, const Statement& row);
+    bool read_reference(std::uint32_t node, std::string_view key, std::string_view value);
+    void read_back_reference(std::uint32_t node, std::string_view key, std::string_view value);
+    void conditions();
+
+    // In the node's namespace.
+    std::uint32_t near(std::uint32_t node, std::string_view snapshotter = {}) {
+        const Home& here = graph_.home(graph_[node]);
+        return here.snapshotter == snapshotter ? graph_[node].home : graph_.home(here.name_space, snapshotter);
+    }
+
+    // Whether a condition holds shows only when all snapshots have been read.
+    struct Conditional {
+        std::uint32_t from;
+        std::string key;
+        std::string value;
+    };
+
+    Database& database_;
+    Graph& graph_;
+    Time time_;
+    Rows content_;
+    Rows snapshots_;
+    Rows images_;
+    Rows containers_;
+    Rows leases_;
+    std::vector<Conditional> conditional_;
+    std::map<Home, std::map<std::string, std::vector<Time>, std::less<>>> used_;
+};
+
+void Reader::nodes(const std::function<bool(const Lease&)>& lives) {
+    for (Statement rows = database_.query("SELECT id, namespace, digest FROM content"); rows.next();)
+        content_.add(rows.integer(0), graph_.add(NodeType::content, graph_.home(rows.view(1)), rows.text(2)));
+    for (Statement rows = database_.query("SELECT id, namespace, snapshotter, key FROM snapshots"); rows.next();)
+        snapshots_.add(rows.integer(0),
+                       graph_.add(NodeType::snapshot, graph_.home(rows.view(1), rows.view(2)), rows.text(3)));
+    const auto add_root = [&](NodeType type, Rows& into, const Statement& row) {
+        const std::uint32_t node = graph_.add(type, graph_.home(row.view(1)), row.text(2));
+        graph_[node].root = true;
+        into.add(row.integer(0), node);
+    };
+    for (Statement rows = database_.query("SELECT id, namespace, name FROM images"); rows.next();)
+        add_root(NodeType::image, images_, rows);
+    for (Statement rows = database_.query("SELECT id, namespace, name FROM containers"); rows.next();)
+        add_root(NodeType::container, containers_, rows);
+    for (Statement rows = database_.query("SELECT namespace, ref, expires FROM ingests"); rows.next();) {
+        const std::uint32_t node = graph_.add(NodeType::ingest, graph_.home(rows.view(0)), rows.text(1));
+        graph_[node].root = rows.optional_integer(2) && rows.time(2) > time_;
+        graph_[node].expired = rows.optional_integer(2) && rows.time(2) <= time_;
+    }
+    leases(lives);
+}
+
+void Reader::leases(const std::function<bool(const Lease&)>& lives) {
+    for (const Namespace& name_space : Namespaces(database_).list())
+        for (const Lease& lease : Leases(database_, name_space.name).list()) {
+            const std::uint32_t node = graph_.add(NodeType::lease, graph_.home(name_space.name), lease.id);
+            graph_[node].root = lives(lease);
+            graph_[node].flat = lease.labels.contains(std::string(label::gc_flat));
+        }
+}
+
+void Reader::references() {
+    Statement targets = database_.query("SELECT id, digest FROM images ORDER BY id");
+    while (targets.next())
+        if (const auto node = images_.find(targets.integer(0)))
+            graph_.refer(*node, NodeType::content, near(*node), targets.view(1), via_target);
+    Statement parents = database_.query(
+        "SELECT c.namespace, c.snapshotter, c.key, p.key FROM snapshots c JOIN snapshots p ON p.id = c.parent");
+    while (parents.next()) {
+        const std::uint32_t home = graph_.home(parents.view(0), parents.view(1));
+        graph_.refer(*graph_.find(NodeType::snapshot, home, parents.view(2)), NodeType::snapshot, home, parents.view(3),
+                     via_parent);
+    }
+    Statement uses =
+        database_.query("SELECT namespace, name, snapshotter, snapshot_key FROM containers WHERE snapshotter != ''");
+    while (uses.next())
+        graph_.refer(*graph_.find(NodeType::container, graph_.home(uses.view(0)), uses.view(1)), NodeType::snapshot,
+                     graph_.home(uses.view(0), uses.view(2)), uses.view(3), via_snapshot);
+    Statement expected = database_.query("SELECT namespace, ref, expected FROM ingests WHERE expected IS NOT NULL");
+    while (expected.next()) {
+        const std::uint32_t home = graph_.home(expected.view(0));
+        graph_.refer(*graph_.find(NodeType::ingest, home, expected.view(1)), NodeType::content, home, expected.view(2),
+                     via_expected);
+    }
+    Statement held = database_.query(
+        "SELECT l.namespace, l.name, r.type, r.key FROM lease_resources r JOIN leases l ON l.id = r.lease");
+    while (held.next()) {
+        const std::uint32_t home = graph_.home(held.view(0));
+        const std::uint32_t lease = *graph_.find(NodeType::lease, home, held.view(1));
+        const std::string_view type = held.view(2);
+        constexpr std::string_view snapshots = "snapshots/";
+        if (type == "content")
+            graph_.refer(lease, NodeType::content, home, held.view(3), via_lease);
+        else if (type == "ingests")
+            graph_.refer(lease, NodeType::ingest, home, held.view(3), via_lease);
+        else if (type == "images")
+            graph_.refer(lease, NodeType::image, home, held.view(3), via_lease);
+        else if (type.starts_with(snapshots))
+            graph_.refer(lease, NodeType::snapshot, graph_.home(held.view(0), type.substr(snapshots.size())),
+                         held.view(3), via_lease);
+    }
+}
+
+void Reader::labels() {
+    // '/' is the next byte after '.': these are the keys that begin with "containerd.io/gc.".
+    labels_of(content_, database_.query("SELECT owner, key, value FROM content_labels WHERE key >= "
+                                        "'containerd.io/gc.' AND key < 'containerd.io/gc/' ORDER BY owner"));
+    labels_of(snapshots_, database_.query("SELECT owner, key, value FROM snapshot_labels WHERE key >= "
+                                          "'containerd.io/gc.' AND key < 'containerd.io/gc/' ORDER BY owner"));
+    labels_of(images_, database_.query("SELECT owner, key, value FROM image_labels WHERE key >= "
+                                       "'containerd.io/gc.' AND key < 'containerd.io/gc/' ORDER BY owner"));
+    labels_of(containers_, database_.query("SELECT owner, key, value FROM container_labels WHERE key >= "
+                                           "'containerd.io/gc.' AND key < 'containerd.io/gc/' ORDER BY owner"));
+    conditions();
+}
+
+void Reader::labels_of(Rows& rows, Statement labels) {
+    while (labels.next())
+        if (const auto node = rows.find(labels.integer(0)))
+            read_label(*node, labels);
+}
+
+void Reader::read_label(std::uint32_t node, const Statement& row) {
+    const std::string_view key = row.view(1);
+    const std::string_view value = row.view(2);
+    const NodeType type = graph_[node].type;
+    const bool has_content = type == NodeType::content || type == NodeType::snapshot;
+    if (read_reference(node, key, value))
+        return;
+    if (has_content && key.starts_with(label::gc_root)) {
+        graph_[node].root = true;
+    } else if (type == NodeType::image && key == label::gc_expire) {
+        const auto end = parse_rfc3339(value);
+        graph_[node].expired = end && *end < time_;
+        graph_[node].root = !graph_[node].expired;
+    } else if (type == NodeType::snapshot && key.starts_with(label::gc_used_at)) {
+        if (const auto used = parse_rfc3339(value))
+            used_[graph_.home(graph_[node])][graph_[node].key].push_back(*used);
+    } else if ((type == NodeType::content || type == NodeType::image) && key.starts_with(label::gc_condition)) {
+        conditional_.push_back({.from = node, .key = std::string(key), .value = std::string(value)});
+    } else {
+        read_back_reference(node, key, value);
+    }
+}
+
+bool Reader::read_reference(std::uint32_t node, std::string_view key, std::string_view value) {
+    if (is_named(key, label::gc_ref_content))
+        graph_.refer(node, NodeType::content, near(node), value, graph_.via(key));
+    else if (is_named(key, label::gc_ref_image))
+        graph_.refer(node, NodeType::image, near(node), value, graph_.via(key));
+    else if (key.starts_with(label::gc_ref_snapshot))
+        graph_.refer(node, NodeType::snapshot, near(node, snapshotter_in(key, label::gc_ref_snapshot)), value,
+                     graph_.via(key));
+    else
+        return false;
+    return true;
+}
+
+void Reader::read_back_reference(std::uint32_t node, std::string_view key, std::string_view value) {
+    if (is_named(key, label::gc_bref_content))
+        graph_.refer_back(node, NodeType::content, near(node), value, graph_.via(key));
+    else if (is_named(key, label::gc_bref_image))
+        graph_.refer_back(node, NodeType::image, near(node), value, graph_.via(key));
+    else if (is_named(key, label::gc_bref_container))
+        graph_.refer_back(node, NodeType::container, near(node), value, graph_.via(key));
+    else if (key.starts_with(label::gc_bref_snapshot))
+        graph_.refer_back(node, NodeType::snapshot, near(node, snapshotter_in(key, label::gc_bref_snapshot)), value,
+                          graph_.via(key));
+}
+
+void Reader::conditions() {
+    for (const Conditional& one : conditional_) {
+        const auto condition = Condition::parse(one.value);
+        const std::string_view snapshotter = snapshotter_in(one.key, label::gc_condition);
+        const auto home = used_.find(
+            Home{.name_space = graph_.home(graph_[one.from]).name_space, .snapshotter = std::string(snapshotter)});
+        if (!condition || home == used_.end())
             continue;
-        if (may_be_root && labels.text(1).starts_with(label::gc_root))
-            graph[row->second].root = true;
-        graph.refer_by_label(row->second, labels.text(1), labels.text(2));
+        const auto used = home->second.find(condition->key);
+        if (used != home->second.end() && condition->holds(used->second, time_))
+            graph_.refer(one.from, NodeType::snapshot, near(one.from, snapshotter), condition->key,
+                         graph_.via(one.key));
     }
 }
 
 } // namespace
 
-std::vector<Node> read_references(Database& database, const std::string& name_space, Time time,
-                                  const std::function<bool(const Lease&)>& lives) {
-    Graph graph;
-    Rows content;
-    Rows snapshots;
-    Rows images;
-    Rows containers;
-    std::map<std::string, std::uint32_t> ingests;
-    for (Statement rows = database.query("SELECT id, digest FROM content WHERE namespace = ?", name_space);
-         rows.next();)
-        content.emplace(rows.integer(0), graph.add(NodeType::content, "", rows.text(1)));
-    for (Statement rows = database.query("SELECT id, snapshotter, key FROM snapshots WHERE namespace = ?", name_space);
-         rows.next();)
-        snapshots.emplace(rows.integer(0), graph.add(NodeType::snapshot, rows.text(1), rows.text(2)));
-    for (Statement rows = database.query("SELECT id, name FROM images WHERE namespace = ?", name_space); rows.next();) {
-        const std::uint32_t node = graph.add(NodeType::image, "", rows.text(1));
-        graph[node].root = true;
-        images.emplace(rows.integer(0), node);
-    }
-    for (Statement rows = database.query("SELECT id, name FROM containers WHERE namespace = ?", name_space);
-         rows.next();) {
-        const std::uint32_t node = graph.add(NodeType::container, "", rows.text(1));
-        graph[node].root = true;
-        containers.emplace(rows.integer(0), node);
-    }
-    for (Statement rows = database.query("SELECT ref, expires FROM ingests WHERE namespace = ?", name_space);
-         rows.next();) {
-        const std::uint32_t node = graph.add(NodeType::ingest, "", rows.text(0));
-        graph[node].root = rows.optional_integer(1) && rows.time(1) > time;
-        ingests.emplace(rows.text(0), node);
-    }
-    std::map<std::string, std::uint32_t> leases;
-    for (const Lease& lease : Leases(database, name_space).list()) {
-        const std::uint32_t node = graph.add(NodeType::lease, "", lease.id);
-        graph[node].root = lives(lease);
-        leases.emplace(lease.id, node);
-    }
-
-    for (Statement rows = database.query("SELECT id, digest FROM images WHERE namespace = ?", name_space); rows.next();)
-        graph.refer(images.at(rows.integer(0)), NodeType::content, "", rows.text(1));
-    for (Statement rows =
-             database.query("SELECT c.id, p.snapshotter, p.key FROM snapshots c JOIN snapshots p ON p.id = c.parent "
-                            "WHERE c.namespace = ?",
-                            name_space);
-         rows.next();)
-        graph.refer(snapshots.at(rows.integer(0)), NodeType::snapshot, rows.text(1), rows.text(2));
-    for (Statement rows = database.query(
-             "SELECT id, snapshotter, snapshot_key, image FROM containers WHERE namespace = ?", name_space);
-         rows.next();) {
-        graph.refer(containers.at(rows.integer(0)), NodeType::snapshot, rows.text(1), rows.text(2));
-    }
-    for (Statement rows = database.query(
-             "SELECT ref, expected FROM ingests WHERE namespace = ? AND expected IS NOT NULL", name_space);
-         rows.next();)
-        graph.refer(ingests.at(rows.text(0)), NodeType::content, "", rows.text(1));
-    for (Statement rows =
-             database.query("SELECT l.name, r.type, r.key FROM lease_resources r JOIN leases l ON l.id = r.lease "
-                            "WHERE l.namespace = ?",
-                            name_space);
-         rows.next();) {
-        const std::uint32_t lease = leases.at(rows.text(0));
-        const std::string type = rows.text(1);
-        constexpr std::string_view snapshot_prefix = "snapshots/";
-        if (type == "content")
-            graph.refer(lease, NodeType::content, "", rows.text(2));
-        else if (type == "ingests")
-            graph.refer(lease, NodeType::ingest, "", rows.text(2));
-        else if (type == "images")
-            graph.refer(lease, NodeType::image, "", rows.text(2));
-        else if (type.starts_with(snapshot_prefix))
-            graph.refer(lease, NodeType::snapshot, type.substr(snapshot_prefix.size()), rows.text(2));
-    }
-    read_labels_of(database, graph, content, "content_labels", true);
-    read_labels_of(database, graph, snapshots, "snapshot_labels", true);
-    read_labels_of(database, graph, images, "image_labels", false);
-    read_labels_of(database, graph, containers, "container_labels", false);
-    return graph.take();
+void read_references(Database& database, Graph& into, Time time, const std::function<bool(const Lease&)>& lives) {
+    Reader reader(database, into, time);
+    reader.nodes(lives);
+    reader.references();
+    reader.labels();
+    into.finish();
 }
 
 } // namespace lade::meta

@@ -161,6 +161,9 @@ CREATE TABLE summaries (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX summaries_by_config ON summaries (config);
 CREATE INDEX images_by_digest ON images (digest);
+-- What has an expiry is asked for by every command that changes the store.
+CREATE INDEX images_that_expire ON image_labels (owner, value) WHERE key = 'containerd.io/gc.expire';
+CREATE INDEX ingests_by_expiry ON ingests (expires);
 )sql";
 
 // migrations[n] takes a database from version n to n + 1.

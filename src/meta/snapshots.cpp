@@ -13,13 +13,13 @@ namespace {
 
 const LabelTable label_table{"snapshot_labels"};
 
-SnapshotKind parse_kind(std::string_view text) {
+} // namespace
+
+SnapshotKind parse_snapshot_kind(std::string_view text) noexcept {
     if (text == "active")
         return SnapshotKind::active;
     return text == "view" ? SnapshotKind::view : SnapshotKind::committed;
 }
-
-} // namespace
 
 std::string_view to_string(SnapshotKind kind) noexcept {
     switch (kind) {
@@ -37,7 +37,7 @@ Snapshot Snapshots::from_row(const Statement& row) {
     return {.id = row.integer(0),
             .key = row.text(1),
             .parent = row.text(2),
-            .kind = parse_kind(row.text(3)),
+            .kind = parse_snapshot_kind(row.text(3)),
             .labels = read_labels(database_, label_table, row.integer(0)),
             .created = row.time(4),
             .updated = row.time(5)};

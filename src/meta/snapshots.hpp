@@ -17,6 +17,7 @@ namespace lade::meta {
 enum class SnapshotKind { active, view, committed };
 // "active", "view", "committed": as filters and the database have them.
 std::string_view to_string(SnapshotKind kind) noexcept;
+SnapshotKind parse_snapshot_kind(std::string_view text) noexcept;
 
 struct Snapshot {
     std::int64_t id = 0; // names the directory; never used twice

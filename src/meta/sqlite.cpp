@@ -161,6 +161,13 @@ std::string Statement::text(int column) const {
     return optional_text(column).value_or("");
 }
 
+std::string_view Statement::view(int column) const {
+    const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
+    if (bytes == nullptr)
+        return {};
+    return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
 std::optional<std::string> Statement::optional_text(int column) const {
     if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL)
         return std::nullopt;
@@ -197,6 +204,14 @@ void Statement::bind(int index, std::int64_t value) {
 void Statement::bind_null(int index) {
     if (sqlite3_bind_null(statement_.get(), index) != SQLITE_OK)
         database_.fail("bind");
+}
+
+ReadTransaction::ReadTransaction(Database& database) : database_(database), lock_(database.mutex_) {
+    database_.execute("BEGIN");
+}
+
+ReadTransaction::~ReadTransaction() {
+    sqlite3_exec(database_.connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
 Transaction::Transaction(Database& database) : database_(database), lock_(database.mutex_) {

@@ -41,6 +41,8 @@ public:
     bool next();
 
     std::string text(int column) const;
+    // As text(), without a copy: valid until next().
+    std::string_view view(int column) const;
     std::optional<std::string> optional_text(int column) const;
     std::int64_t integer(int column) const;
     std::optional<std::int64_t> optional_integer(int column) const;
@@ -113,6 +115,7 @@ public:
 private:
     friend class Statement;
     friend class Transaction;
+    friend class ReadTransaction;
     bool may_wait();
     static int on_busy(void* database, int tries) noexcept;
     std::int64_t changes() const;
@@ -131,6 +134,19 @@ private:
     std::recursive_mutex mutex_;
     std::unique_ptr<sqlite3, Close> connection_;
     std::unordered_map<std::string, detail::Prepared> idle_;
+};
+
+// All that is read while it lives is of one moment. Waits for nobody, and nobody for it. Not nested.
+class ReadTransaction {
+public:
+    explicit ReadTransaction(Database& database);
+    ~ReadTransaction();
+    ReadTransaction(const ReadTransaction&) = delete;
+    ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+private:
+    Database& database_;
+    std::unique_lock<std::recursive_mutex> lock_;
 };
 
 // BEGIN IMMEDIATE; rolled back by the destructor unless committed. Not nested.

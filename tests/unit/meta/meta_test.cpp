@@ -47,20 +47,13 @@ const oci::Digest one = oci::Digest::of("one");
 const oci::Digest two = oci::Digest::of("two");
 
 std::vector<std::string> roots_and_reached(Database& database) {
-    auto nodes = read_references(database, "default", now(), [](const Lease& lease) { return lease.id != "dead"; });
+    Graph graph;
+    read_references(database, graph, now(), [](const Lease& lease) { return lease.id != "dead"; });
+    const std::vector<bool> reached = graph.reachable();
     std::vector<std::string> kept;
-    std::vector<bool> seen(nodes.size());
-    const auto visit = [&](auto& self, std::uint32_t i) -> void {
-        if (seen[i])
-            return;
-        seen[i] = true;
-        kept.push_back(nodes[i].key);
-        for (const auto next : nodes[i].references)
-            self(self, next);
-    };
-    for (std::uint32_t i = 0; i < nodes.size(); ++i)
-        if (nodes[i].root)
-            visit(visit, i);
+    for (std::uint32_t i = 0; i < reached.size(); ++i)
+        if (reached[i])
+            kept.push_back(graph[i].key);
     std::ranges::sort(kept);
     return kept;
 }

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/why.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <functional>
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+void print(const Context& context, const store::Why& why) {
+    if (context.json) {
+        Json chains = Json::array();
+        for (const std::vector<store::WhyStep>& chain : why.chains) {
+            Json steps = Json::array();
+            for (const store::WhyStep& step : chain)
+                steps.push_back({{"via", step.via}, {"type", step.type}, {"key", step.key}});
+            chains.push_back(std::move(steps));
+        }
+        context.print_json({{"type", why.type}, {"key", why.key}, {"roots", why.roots}, {"chains", std::move(chains)}});
+        return;
+    }
+    if (why.roots == 0) {
+        context.print("nothing; the next gc takes it\n");
+        return;
+    }
+    std::string text;
+    for (const std::vector<store::WhyStep>& chain : why.chains)
+        for (std::size_t i = 0; i < chain.size(); ++i)
+            text += cat(std::string(2 * i, ' '), i == 0 ? "" : cat("-> ", printable(chain[i].via), ' '), chain[i].type,
+                        ' ', printable(chain[i].key), '\n');
+    context.print(text);
+    if (why.roots > why.chains.size())
+        complain(cat(why.roots - why.chains.size(), " more keep it"));
+}
+
+} // namespace
+
+void add_content_why(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "why", "print what keeps a blob");
+    auto digest = std::make_shared<std::string>();
+    command.add_option("digest", *digest, "the blob")->required();
+    add_json(command, context);
+    command.callback([&context, digest] {
+        context.command = [&context, digest] {
+            const oci::Digest wanted = oci::Digest::parse(*digest);
+            print(context, store::why_content(context.existing_store(), context.name_space, wanted));
+        };
+    });
+}
+
+void add_snapshots_why(CLI::App& group, Context& context, std::function<std::string()> snapshotter) {
+    CLI::App& command = add_command(group, "why", "print what keeps a snapshot");
+    auto key = std::make_shared<std::string>();
+    command.add_option("key", *key, "the snapshot")->required();
+    add_json(command, context);
+    command.callback([&context, key, snapshotter = std::move(snapshotter)] {
+        context.command = [&context, key, snapshotter] {
+            snapshot::validate_name(snapshotter());
+            print(context, store::why_snapshot(context.existing_store(), context.name_space, snapshotter(), *key));
+        };
+    });
+}
+
+} // namespace lade::cli
