@@ -15,27 +15,24 @@ namespace {
 
 namespace label = oci::label;
 
-// The nodes of one table by row id. Label tables come in the order of their owners, so a search goes on where the last
-// one ended.
+// The nodes of one table by row id.
 class Rows {
 public:
     void add(std::int64_t id, std::uint32_t node) { rows_.emplace_back(id, node); }
 
+    // Only after the last add().
     std::optional<std::uint32_t> find(std::int64_t id) {
-        if (!sorted_) {
+        if (!sorted_)
             std::ranges::sort(rows_);
-            sorted_ = true;
-        }
-        while (at_ < rows_.size() && rows_[at_].first < id)
-            ++at_;
-        if (at_ == rows_.size() || rows_[at_].first != id)
+        sorted_ = true;
+        const auto row = std::ranges::lower_bound(rows_, id, {}, &std::pair<std::int64_t, std::uint32_t>::first);
+        if (row == rows_.end() || row->first != id)
             return std::nullopt;
-        return rows_[at_].second;
+        return row->second;
     }
 
 private:
     std::vector<std::pair<std::int64_t, std::uint32_t>> rows_;
-    std::size_t at_ = 0;
     bool sorted_ = false;
 };
 
@@ -153,7 +150,7 @@ void Reader::leases(const std::function<bool(const Lease&)>& lives) {
 }
 
 void Reader::references() {
-    Statement targets = database_.query("SELECT id, digest FROM images ORDER BY id");
+    Statement targets = database_.query("SELECT id, digest FROM images");
     while (targets.next())
         if (const auto node = images_.find(targets.integer(0)))
             graph_.refer(*node, NodeType::content, near(*node), targets.view(1), via_target);
@@ -197,13 +194,13 @@ void Reader::references() {
 void Reader::labels() {
     // '/' is the next byte after '.': these are the keys that begin with "containerd.io/gc.".
     labels_of(content_, database_.query("SELECT owner, key, value FROM content_labels WHERE key >= "
-                                        "'containerd.io/gc.' AND key < 'containerd.io/gc/' ORDER BY owner"));
+                                        "'containerd.io/gc.' AND key < 'containerd.io/gc/'"));
     labels_of(snapshots_, database_.query("SELECT owner, key, value FROM snapshot_labels WHERE key >= "
-                                          "'containerd.io/gc.' AND key < 'containerd.io/gc/' ORDER BY owner"));
+                                          "'containerd.io/gc.' AND key < 'containerd.io/gc/'"));
     labels_of(images_, database_.query("SELECT owner, key, value FROM image_labels WHERE key >= "
-                                       "'containerd.io/gc.' AND key < 'containerd.io/gc/' ORDER BY owner"));
+                                       "'containerd.io/gc.' AND key < 'containerd.io/gc/'"));
     labels_of(containers_, database_.query("SELECT owner, key, value FROM container_labels WHERE key >= "
-                                           "'containerd.io/gc.' AND key < 'containerd.io/gc/' ORDER BY owner"));
+                                           "'containerd.io/gc.' AND key < 'containerd.io/gc/'"));
     conditions();
 }
 
