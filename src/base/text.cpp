@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -252,6 +253,9 @@ std::size_t utf8_length(std::string_view text) {
 }
 
 std::string printable(std::string_view bytes) {
+    // Nearly everything is.
+    if (std::ranges::all_of(bytes, [](char c) { return c >= 0x20 && c < 0x7f; }))
+        return std::string(bytes);
     std::string out;
     while (!bytes.empty()) {
         const std::size_t length = utf8_length(bytes);

@@ -84,7 +84,7 @@ oci::Labels parse_labels(const std::vector<std::string>& arguments) {
 std::string format_labels(const oci::Labels& labels) {
     std::vector<std::string> parts;
     for (const auto& [key, value] : labels)
-        parts.push_back(printable(cat(key, '=', value)));
+        parts.push_back(printable(key + '=' + value));
     return parts.empty() ? "-" : join(parts, ",");
 }
 

@@ -3,110 +3,101 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <memory>
 
-#include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/image_listing.hpp"
 #include "cli/table.hpp"
-#include "oci/reference.hpp"
-#include "store/blobs.hpp"
 #include "store/namespaces.hpp"
-#include "transfer/image_summary.hpp"
+#include "transfer/find_image.hpp"
 
 namespace lade::cli {
 
 namespace {
 
-// What the store may know an image by. The record's own name first: names made by other tools need not be
-// references.
-std::vector<std::string> names_for(const std::string& name) {
-    std::vector<std::string> names{name};
-    if (const auto reference = oci::Reference::try_parse(name))
-        names.push_back(reference->string());
-    return names;
+struct ListFlags {
+    std::vector<std::string> filters;
+    bool ids = false;
+};
+
+std::string id_of(const store::Summary* summary) {
+    return summary != nullptr && summary->config ? summary->config->string() : "";
 }
 
-// What its documents tell; nothing but a warning when they cannot be read, for the other images are still to be
-// listed.
-std::optional<transfer::ImageSummary> find_summary(Context& context, const store::Image& image) {
-    store::Blobs blobs(context.existing_store(), context.name_space);
-    try {
-        return transfer::summarize(blobs, image.target, oci::host_platform());
-    } catch (const Error& error) {
-        if (error.kind() == ErrorKind::cancelled)
-            throw;
-        complain(cat("warning: image ", printable(image.name), ": ", error.message()));
-        return std::nullopt;
-    }
+Json row_of(const store::Image& image, const store::Summary* summary) {
+    Json row = to_json(image);
+    const std::string id = id_of(summary);
+    row["id"] = id.empty() ? Json() : Json(id);
+    row["size"] = summary != nullptr ? Json(summary->size) : Json();
+    row["platforms"] = summary != nullptr ? Json(summary->platforms) : Json::array();
+    return row;
 }
 
-void list(Context& context) {
-    std::vector<store::Image> all;
-    if (store::Store* store = context.find_store())
-        all = store::Images(*store, context.name_space).list();
-    if (context.quiet && !context.json) {
-        for (const store::Image& image : all)
-            context.print(image.name + "\n");
+std::vector<std::string> cells_of(const store::Image& image, const store::Summary* summary, bool ids) {
+    std::vector<std::string> cells{image.name};
+    if (ids)
+        cells.push_back(id_of(summary).empty() ? "-" : summary->config->short_hex());
+    const bool has_platforms = summary != nullptr && !summary->platforms.empty();
+    cells.insert(cells.end(), {image.target.media_type, image.target.digest.string(),
+                               summary != nullptr ? kib_size(summary->size) : "-",
+                               has_platforms ? join(summary->platforms, ",") : "-", format_labels(image.labels)});
+    return cells;
+}
+
+void list_rows(Context& context, ImageListing& listing, bool ids) {
+    if (context.json) {
+        Json array = Json::array();
+        for (ImageListing::Row& row : listing.rows())
+            array.push_back(row_of(row.listed.image, listing.summary(row)));
+        context.print_json(array);
         return;
     }
-    Json array = Json::array();
-    Table table({"REF", "TYPE", "DIGEST", "SIZE", "PLATFORMS", "LABELS"});
-    for (const store::Image& image : all) {
-        const auto summary = find_summary(context, image);
-        const std::vector<std::string> platforms = summary ? summary->platforms : std::vector<std::string>{};
-        table.add({image.name, image.target.media_type, image.target.digest.string(),
-                   summary ? kib_size(summary->size) : "-", platforms.empty() ? "-" : join(platforms, ","),
-                   format_labels(image.labels)});
-        array.push_back(to_json(image));
-        array.back()["size"] = summary ? Json(summary->size) : Json();
-        array.back()["platforms"] = platforms;
+    if (context.quiet) {
+        std::string text;
+        for (ImageListing::Row& row : listing.rows())
+            if (const std::string word = ids ? id_of(listing.summary(row)) : row.listed.image.name; !word.empty())
+                text += word + '\n';
+        context.print(text);
+        return;
     }
-    if (context.json)
-        context.print_json(array);
-    else
-        context.print(table.text());
+    std::vector<std::string> header{"REF", "TYPE", "DIGEST", "SIZE", "PLATFORMS", "LABELS"};
+    if (ids)
+        header.insert(header.begin() + 1, "ID");
+    Table table(header);
+    for (ImageListing::Row& row : listing.rows())
+        table.add(cells_of(row.listed.image, listing.summary(row), ids));
+    context.print(table.text());
+}
+
+void list(Context& context, const ListFlags& flags) {
+    const Filter filter = parse_filter(flags.filters);
+    store::Store* store = context.find_store();
+    if (store == nullptr) {
+        if (context.json)
+            context.print_json(Json::array());
+        else if (!context.quiet)
+            context.print(Table({"REF", "TYPE", "DIGEST", "SIZE", "PLATFORMS", "LABELS"}).text());
+        return;
+    }
+    ImageListing listing(*store, context.name_space, filter);
+    list_rows(context, listing, flags.ids);
+    listing.remember();
 }
 
 void add_list(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "ls", "list images", {"list"});
+    auto flags = std::make_shared<ListFlags>();
+    add_filters(command, flags->filters);
+    command.add_flag("--ids", flags->ids, "show image IDs, too; with --quiet instead of names");
     add_quiet(command, context, "print names only");
     add_json(command, context);
-    command.callback([&context] { context.command = [&context] { list(context); }; });
-}
-
-void add_remove(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "rm", "remove images, and what only they kept", {"remove", "del", "delete"});
-    struct Flags {
-        std::vector<std::string> names;
-        bool sync = false;
-    };
-    auto flags = std::make_shared<Flags>();
-    command.add_option("ref", flags->names, "the images");
-    command.add_flag("--sync", flags->sync, "accepted for ctr; removal always waits");
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            store::Images images(context.store(), context.name_space);
-            context.collect_at_end();
-            for_each_item(flags->names, [&](const std::string& name) {
-                const auto removed = [&](const std::string& one) { return images.remove(one); };
-                if (std::ranges::any_of(names_for(name), removed))
-                    context.print(name + "\n");
-                else
-                    complain(cat("warning: image ", printable(name), " not found"));
-            });
-        };
-    });
+    command.callback([&context, flags] { context.command = [&context, flags] { list(context, *flags); }; });
 }
 
 } // namespace
 
 store::Image get_image(Context& context, const std::string& name) {
-    store::Images images(context.existing_store(), context.name_space);
-    for (const std::string& one : names_for(name))
-        if (auto image = images.find(one))
-            return *image;
-    throw Error(ErrorKind::not_found, "image ", printable(name), " not found");
+    return transfer::get_image(context.existing_store(), context.name_space, name);
 }
 
 // The namespace's own choice, else overlayfs (containerd-store.md 1.1).
@@ -132,12 +123,14 @@ Json to_json(const store::Image& image) {
 }
 
 void add_images(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "images", "pull, unpack, list and remove images", {"image", "i"});
+    CLI::App& group = add_group(app, "images", "pull, unpack, name, check and remove images", {"image", "i"});
     add_pull(group, context);
     add_unpack(group, context);
     add_list(group, context);
-    add_remove(group, context);
+    add_names(group, context);
     add_inspect(group, context);
+    add_checks(group, context);
+    add_layers(group, context);
 }
 
 } // namespace lade::cli

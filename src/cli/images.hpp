@@ -10,7 +10,7 @@
 
 namespace lade::cli {
 
-// The image by the record's own name or as a reference; not_found names it.
+// The image by its name, as a reference or by its ID, as transfer::get_image() has it.
 store::Image get_image(Context& context, const std::string& name);
 
 // The namespace's own choice, else overlayfs (containerd-store.md 1.1).
@@ -22,5 +22,11 @@ Json to_json(const store::Image& image);
 void add_pull(CLI::App& group, Context& context);
 void add_unpack(CLI::App& group, Context& context);
 void add_inspect(CLI::App& group, Context& context);
+// tag, label, rm, prune
+void add_names(CLI::App& group, Context& context);
+// check, usage
+void add_checks(CLI::App& group, Context& context);
+// history, tree
+void add_layers(CLI::App& group, Context& context);
 
 } // namespace lade::cli

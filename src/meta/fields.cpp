@@ -35,8 +35,8 @@ std::optional<FieldValue> json_field(const Json& object, const FieldPath& path) 
 
 } // namespace
 
-Adaptor fields(const Image& image, std::optional<std::uint64_t> size) {
-    return [&image, size](const FieldPath& path) -> std::optional<FieldValue> {
+Adaptor fields(const Image& image, std::function<const Summary*()> summary) {
+    return [&image, ask = std::move(summary)](const FieldPath& path) -> std::optional<FieldValue> {
         const std::string name = path.size() == 1 ? path[0] : cat(path[0], '.', path[1]);
         if (path[0] == "labels")
             return map_field(image.labels, path);
@@ -48,8 +48,12 @@ Adaptor fields(const Image& image, std::optional<std::uint64_t> size) {
             return image.target.digest.string();
         if (name == "target.mediatype")
             return non_empty(image.target.media_type);
-        if (name == "size" && size)
-            return *size;
+        if (name == "size" || name == "id") {
+            const Summary* said = ask();
+            if (said == nullptr || (name == "id" && !said->config))
+                return std::nullopt;
+            return name == "size" ? FieldValue(said->size) : FieldValue(said->config->string());
+        }
         if (name == "created")
             return image.created;
         if (name == "updated")

@@ -3,6 +3,7 @@
 // ask for. An adaptor refers to its object and must not outlive it.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "base/filter.hpp"
@@ -15,8 +16,8 @@
 
 namespace lade::meta {
 
-// `size` of an image is what its listing shows; without one the field is absent.
-Adaptor fields(const Image& image, std::optional<std::uint64_t> size = std::nullopt);
+// `summary` gives what the documents of the image say, asked only for `size` and `id`: nullptr when they do not say it.
+Adaptor fields(const Image& image, std::function<const Summary*()> summary);
 Adaptor fields(const Blob& blob);
 Adaptor fields(const Snapshot& snapshot);
 Adaptor fields(const Lease& lease);

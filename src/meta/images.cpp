@@ -3,6 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdlib>
+#include <unordered_map>
+
 #include "base/error.hpp"
 #include "meta/events.hpp"
 #include "meta/labels.hpp"
@@ -14,28 +17,122 @@ namespace {
 const LabelTable label_table{"image_labels"};
 const LabelTable annotation_table{"image_annotations"};
 
-} // namespace
+using LabelsOf = std::unordered_map<std::int64_t, oci::Labels>;
 
-Image Images::from_row(const Statement& row) {
-    const std::int64_t id = row.integer(0);
+// Of all images of a namespace at once. The label table is read through: a look-up per image takes longer, above all
+// where most have no labels.
+LabelsOf read_all_labels(Database& database, const LabelTable& table, const std::string& name_space) {
+    LabelsOf labels;
+    Statement rows = database.query(
+        cat("SELECT owner, key, value FROM ", table.name, " CROSS JOIN images ON id = owner WHERE namespace = ?"),
+        name_space);
+    while (rows.next())
+        labels[rows.integer(0)].emplace(rows.text(1), rows.text(2));
+    return labels;
+}
+
+oci::Labels take(LabelsOf& labels, std::int64_t id) {
+    const auto found = labels.find(id);
+    return found == labels.end() ? oci::Labels{} : std::move(found->second);
+}
+
+Image from_row(const Statement& row, oci::Labels labels, oci::Labels annotations) {
     return {.name = row.text(1),
             .target = {.media_type = row.text(2),
                        .digest = oci::Digest::parse(row.text(3)),
                        .size = static_cast<std::uint64_t>(row.integer(4)),
-                       .annotations = read_labels(database_, annotation_table, id)},
-            .labels = read_labels(database_, label_table, id),
+                       .annotations = std::move(annotations)},
+            .labels = std::move(labels),
             .created = row.time(5),
             .updated = row.time(6)};
 }
 
-std::vector<Image> Images::list() {
-    std::vector<Image> images;
-    Statement rows = database_.query(
-        "SELECT id, name, media_type, digest, size, created, updated FROM images WHERE namespace = ? ORDER BY name",
-        namespace_);
-    while (rows.next())
-        images.push_back(from_row(rows));
+void validate(const Image& image) {
+    oci::validate(image.labels);
+    if (image.name.empty() || image.target.size == 0 || image.target.media_type.empty())
+        throw Error(ErrorKind::invalid_argument, "image \"", printable(image.name),
+                    "\": name, target size and media type are needed");
+}
+
+Time time_of_change() {
+    const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
+    if (epoch == nullptr || *epoch == '\0')
+        return now();
+    const auto seconds = parse_number(epoch);
+    if (!seconds || *seconds > static_cast<std::uint64_t>(
+                                   std::chrono::floor<std::chrono::seconds>(Time::max()).time_since_epoch().count()))
+        throw Error(ErrorKind::invalid_argument, "SOURCE_DATE_EPOCH=", printable(epoch),
+                    ": not a number of seconds since 1970");
+    return Time(std::chrono::seconds(*seconds));
+}
+
+void take_key(oci::Labels& into, const oci::Labels& from, const std::string& key) {
+    into.erase(key);
+    if (const auto entry = from.find(key); entry != from.end())
+        into.insert(*entry);
+}
+
+void take_path(Image& into, const Image& from, std::string_view path) {
+    const std::size_t dot = path.find('.');
+    const std::string_view field = path.substr(0, dot);
+    const bool is_map = field == "labels" || field == "annotations";
+    oci::Labels& map = field == "labels" ? into.labels : into.target.annotations;
+    const oci::Labels& source = field == "labels" ? from.labels : from.target.annotations;
+    if (is_map && dot == std::string_view::npos)
+        map = source;
+    else if (is_map && dot + 1 < path.size())
+        take_key(map, source, std::string(path.substr(dot + 1)));
+    else if (path == "target")
+        into.target = from.target;
+    else
+        throw Error(ErrorKind::invalid_argument, "image ", printable(from.name), ": there is no \"", printable(path),
+                    "\" to be updated");
+}
+
+constexpr const char* listing = "SELECT i.id, i.name, i.media_type, i.digest, i.size, i.created, i.updated, "
+                                "s.config, s.size, s.platforms FROM images i "
+                                "LEFT JOIN content c ON c.namespace = i.namespace AND c.digest = i.digest "
+                                "LEFT JOIN summaries s ON s.target = c.digest AND s.platform = ?1 "
+                                "WHERE i.namespace = ?2 ";
+
+} // namespace
+
+// While the rows are being read no other process's changes are seen, so their labels are those of the same instant.
+std::vector<ListedImage> Images::read_all(Statement& rows) {
+    std::vector<ListedImage> images;
+    if (!rows.next())
+        return images;
+    LabelsOf labels = read_all_labels(database_, label_table, namespace_);
+    LabelsOf annotations = read_all_labels(database_, annotation_table, namespace_);
+    do {
+        const std::int64_t id = rows.integer(0);
+        images.push_back({.image = from_row(rows, take(labels, id), take(annotations, id)),
+                          .summary = Summaries::from_row(rows, 7)});
+    } while (rows.next());
     return images;
+}
+
+std::vector<Image> Images::list() {
+    Statement rows = database_.query("SELECT id, name, media_type, digest, size, created, updated, NULL, NULL, NULL "
+                                     "FROM images WHERE namespace = ? ORDER BY name",
+                                     namespace_);
+    std::vector<Image> images;
+    for (ListedImage& listed : read_all(rows))
+        images.push_back(std::move(listed.image));
+    return images;
+}
+
+std::vector<ListedImage> Images::list(const std::string& platform) {
+    Statement rows = database_.query(cat(listing, "ORDER BY i.name"), platform, namespace_);
+    return read_all(rows);
+}
+
+std::vector<ListedImage> Images::list_by_digest(const std::string& prefix, const std::string& platform) {
+    // 'g' comes after every hexadecimal digit.
+    Statement rows = database_.query(cat(listing, "AND (s.target IS NULL OR i.digest BETWEEN ?3 AND ?4 "
+                                                  "OR s.config BETWEEN ?3 AND ?4) ORDER BY i.name"),
+                                     platform, namespace_, prefix, prefix + 'g');
+    return read_all(rows);
 }
 
 std::optional<Image> Images::find(const std::string& name) {
@@ -44,18 +141,14 @@ std::optional<Image> Images::find(const std::string& name) {
         namespace_, name);
     if (!row.next())
         return std::nullopt;
-    return from_row(row);
+    const std::int64_t id = row.integer(0);
+    return from_row(row, read_labels(database_, label_table, id), read_labels(database_, annotation_table, id));
 }
 
-void Images::put(const Image& image) {
-    oci::validate(image.labels);
-    if (image.name.empty() || image.target.size == 0 || image.target.media_type.empty())
-        throw Error(ErrorKind::invalid_argument, "image \"", printable(image.name),
-                    "\": name, target size and media type are needed");
-    const Time time = now();
+Image Images::write(const Image& image, bool known) {
+    validate(image);
+    const Time time = time_of_change();
     const oci::Descriptor& target = image.target;
-    const bool known =
-        database_.query("SELECT 1 FROM images WHERE namespace = ? AND name = ?", namespace_, image.name).next();
     Statement row = database_.query(
         "INSERT INTO images (namespace, name, media_type, digest, size, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (namespace, name) DO UPDATE SET media_type = excluded.media_type, digest = excluded.digest, "
@@ -65,17 +158,65 @@ void Images::put(const Image& image) {
     const std::int64_t id = row.integer(0);
     while (row.next()) {
     }
-    merge_labels(database_, label_table, id, image.labels);
+    replace_labels(database_, label_table, id, image.labels);
     replace_labels(database_, annotation_table, id, target.annotations);
+    Image written = *find(image.name);
     publish(database_, namespace_, known ? "/images/update" : "/images/create",
-            {{"name", image.name}, {"labels", read_labels(database_, label_table, id)}});
+            {{"name", written.name}, {"labels", written.labels}});
+    return written;
 }
 
-bool Images::remove(const std::string& name) {
-    if (database_.run("DELETE FROM images WHERE namespace = ? AND name = ?", namespace_, name) == 0)
+Image Images::replace(const Image& before, const Image& after) {
+    Image written = write(after, true);
+    if (before.target.digest != written.target.digest)
+        Summaries(database_).forget(before.target.digest);
+    return written;
+}
+
+Image Images::create(const Image& image) {
+    if (find(image.name))
+        throw Error(ErrorKind::already_exists, "image ", printable(image.name), " already exists");
+    return write(image, false);
+}
+
+Image Images::update(const Image& image, const std::vector<std::string>& paths) {
+    const auto before = find(image.name);
+    if (!before)
+        throw Error(ErrorKind::not_found, "image ", printable(image.name), " not found");
+    Image after = *before;
+    for (const std::string& path : paths.empty() ? std::vector<std::string>{"labels", "target"} : paths)
+        take_path(after, image, path);
+    return replace(*before, after);
+}
+
+Image Images::put(const Image& image) {
+    const auto before = find(image.name);
+    if (!before)
+        return write(image, false);
+    Image after = image;
+    after.labels = before->labels;
+    oci::merge(after.labels, image.labels);
+    return replace(*before, after);
+}
+
+bool Images::remove(const std::string& name, const std::optional<oci::Digest>& expected) {
+    const auto image = find(name);
+    if (!image || (expected && image->target.digest != *expected))
         return false;
+    database_.run("DELETE FROM images WHERE namespace = ? AND name = ?", namespace_, name);
+    Summaries(database_).forget(image->target.digest);
     publish(database_, namespace_, "/images/delete", {{"name", name}});
     return true;
+}
+
+std::vector<std::string> Images::unused() {
+    std::vector<std::string> names;
+    Statement rows = database_.query("SELECT name FROM images WHERE namespace = ?1 AND name NOT IN "
+                                     "(SELECT image FROM containers WHERE namespace = ?1) ORDER BY name",
+                                     namespace_);
+    while (rows.next())
+        names.push_back(rows.text(0));
+    return names;
 }
 
 } // namespace lade::meta

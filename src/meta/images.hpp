@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of images, in one namespace (containerd-store.md 2.5).
+// Rows of images, in one namespace (containerd-store.md 2.5). Everything that writes one validates it as a whole:
+// invalid_argument for an empty name, a label that is too long, a target without size or media type.
 #pragma once
 
 #include <optional>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "meta/sqlite.hpp"
+#include "meta/summaries.hpp"
 #include "oci/labels.hpp"
 #include "oci/manifest.hpp"
 
@@ -20,21 +22,45 @@ struct Image {
     Time updated{};
 };
 
+struct ListedImage {
+    Image image;
+    // What is remembered of its documents, as long as its target is recorded in the namespace's content.
+    std::optional<Summary> summary;
+};
+
 class Images {
 public:
     Images(Database& database, std::string name_space) : database_(database), namespace_(std::move(name_space)) {}
 
     // In byte order of the name.
     std::vector<Image> list();
+    // The same with what is remembered for `platform`. All in one look at the database, however many they are.
+    std::vector<ListedImage> list(const std::string& platform);
+    // Those whose target digest or ID begins with `prefix` ("sha256:ab"), and those of which nothing is remembered.
+    std::vector<ListedImage> list_by_digest(const std::string& prefix, const std::string& platform);
     std::optional<Image> find(const std::string& name);
+
+    // Times of what is given are ignored in all of these: they are now, or SOURCE_DATE_EPOCH. What is returned is the
+    // image as it is recorded.
+    // already_exists names it.
+    Image create(const Image& image);
+    // `paths` say what is taken from `image`: "target", "labels", "annotations" (the target's) as a whole,
+    // "labels.<key>" and "annotations.<key>" alone, where a key that `image` lacks is removed. Without any, labels and
+    // target become those of `image`. not_found; invalid_argument for any other path.
+    Image update(const Image& image, const std::vector<std::string>& paths);
     // Creates, or updates the target of an existing name and merges `image.labels` into the labels it has:
-    // what the user set stays. The times of `image` are ignored. Validates name, labels, size and type.
-    void put(const Image& image);
-    // False when there is none.
-    bool remove(const std::string& name);
+    // what the user set stays.
+    Image put(const Image& image);
+    // False when there is none, or none with the target that is `expected`.
+    bool remove(const std::string& name, const std::optional<oci::Digest>& expected = std::nullopt);
+
+    // Names of images that no container names, in byte order.
+    std::vector<std::string> unused();
 
 private:
-    Image from_row(const Statement& row);
+    Image write(const Image& image, bool known);
+    Image replace(const Image& before, const Image& after);
+    std::vector<ListedImage> read_all(Statement& rows);
 
     Database& database_;
     std::string namespace_;

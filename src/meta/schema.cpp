@@ -154,12 +154,11 @@ CREATE TABLE settings (
 CREATE TABLE summaries (
     target TEXT NOT NULL,
     platform TEXT NOT NULL,   -- the one whose manifest was looked for
-    config TEXT NOT NULL,     -- its config's digest, the image's ID
+    config TEXT NOT NULL,     -- its config's digest, the image's ID; '' for what is no image
     size INTEGER NOT NULL,
     platforms TEXT NOT NULL,  -- all that the image is for, sorted, comma-joined
     PRIMARY KEY (target, platform)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX summaries_by_config ON summaries (config);
 CREATE INDEX images_by_digest ON images (digest);
 -- What has an expiry is asked for by every command that changes the store.
 CREATE INDEX images_that_expire ON image_labels (owner, value) WHERE key = 'containerd.io/gc.expire';

@@ -67,6 +67,8 @@ Database::Database(const std::string& path, bool durable, std::stop_token stop) 
     sqlite3_busy_handler(connection, &Database::on_busy, this);
     execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
     execute("PRAGMA foreign_keys = ON");
+    // KiB. Listings jump from table to table; what does not fit is read again and again.
+    execute("PRAGMA cache_size = -16384");
 }
 
 // Unlike everything else, the change of the journal's mode does not wait for other processes by itself: when
@@ -85,6 +87,8 @@ void Database::use_wal() {
 }
 
 bool Database::may_wait() {
+    if (!waits_)
+        return false;
     const auto time = Clock::now();
     if (!stop_.stop_requested())
         return time - busy_since_ < longest_wait;

@@ -116,6 +116,7 @@ private:
     friend class Statement;
     friend class Transaction;
     friend class ReadTransaction;
+    friend class NoWaiting;
     bool may_wait();
     static int on_busy(void* database, int tries) noexcept;
     std::int64_t changes() const;
@@ -129,6 +130,7 @@ private:
 
     std::string path_;
     std::stop_token stop_;
+    bool waits_ = true;
     Clock::time_point busy_since_;
     std::optional<Clock::time_point> stopped_at_;
     std::recursive_mutex mutex_;
@@ -163,6 +165,19 @@ private:
     Database& database_;
     std::unique_lock<std::recursive_mutex> lock_;
     bool open_ = true;
+};
+
+// While it lives a database that another process holds is unavailable at once: for what is not worth a wait.
+class NoWaiting {
+public:
+    explicit NoWaiting(Database& database) : database_(database), lock_(database.mutex_) { database_.waits_ = false; }
+    ~NoWaiting() { database_.waits_ = true; }
+    NoWaiting(const NoWaiting&) = delete;
+    NoWaiting& operator=(const NoWaiting&) = delete;
+
+private:
+    Database& database_;
+    std::unique_lock<std::recursive_mutex> lock_;
 };
 
 } // namespace lade::meta

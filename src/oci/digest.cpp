@@ -88,7 +88,7 @@ std::string_view Digest::algorithm_name() const noexcept {
 }
 
 std::string Digest::string() const {
-    return cat(algorithm_name(), ':', hex_);
+    return std::string(algorithm_name()).append(":").append(hex_);
 }
 
 std::ostream& operator<<(std::ostream& out, const Digest& digest) {

@@ -198,6 +198,28 @@ ImageConfig parse_config(std::string_view text, std::string_view what) {
     });
 }
 
+std::vector<HistoryEntry> parse_history(std::string_view text, std::string_view what) {
+    const Json document = parse_document(text, what);
+    return doing(what, [&] {
+        std::vector<HistoryEntry> entries;
+        const Json* history = find_array(document, "history");
+        if (history == nullptr)
+            return entries;
+        for (const Json& item : *history) {
+            if (!item.is_object())
+                throw Error(ErrorKind::invalid_argument, "\"history\" holds something that is not an object");
+            const auto word = [&](std::string_view key) { return find_string(item, key).value_or(""); };
+            const auto empty = item.find("empty_layer");
+            entries.push_back({.created = word("created"),
+                               .created_by = word("created_by"),
+                               .author = word("author"),
+                               .comment = word("comment"),
+                               .empty_layer = empty != item.end() && *empty == true});
+        }
+        return entries;
+    });
+}
+
 Labels reference_labels(const Index& index) {
     ReferenceLabels labels;
     for (const Descriptor& child : index.manifests)

@@ -62,6 +62,15 @@ struct ImageConfig {
     std::vector<DiffId> diff_ids;
 };
 
+// One step of an image's making, as its config tells it.
+struct HistoryEntry {
+    std::string created; // RFC 3339 unless somebody wrote something else
+    std::string created_by;
+    std::string author;
+    std::string comment;
+    bool empty_layer = false;
+};
+
 // `type` is the media type it is referred to by, `what` names the document in errors (invalid_argument). A manifest
 // that has `manifests`, an index that has `layers` or `config`, another mediaType in the document and a schema version
 // other than 2 are refused (3.3).
@@ -69,6 +78,8 @@ Index parse_index(std::string_view text, std::string_view type, std::string_view
 Manifest parse_manifest(std::string_view text, std::string_view type, std::string_view what);
 // A rootfs must be of type "layers".
 ImageConfig parse_config(std::string_view text, std::string_view what);
+// Oldest first; empty when the config has none.
+std::vector<HistoryEntry> parse_history(std::string_view text, std::string_view what);
 
 // The gc labels of a parent (3.4): one per child, as ctr writes them. `document` is the blob of `parent`.
 Labels reference_labels(const Index& index);

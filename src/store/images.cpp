@@ -1,12 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/images.hpp"
 
+#include "base/error.hpp"
 #include "meta/namespaces.hpp"
 
 namespace lade::store {
 
+namespace {
+
+LeaseResource resource(const std::string& name) {
+    return {.type = "images", .key = name};
+}
+
+} // namespace
+
 std::vector<Image> Images::list() {
     return meta::Images(store_.database(), namespace_).list();
+}
+
+std::vector<ListedImage> Images::list(const std::string& platform) {
+    return meta::Images(store_.database(), namespace_).list(platform);
+}
+
+std::vector<ListedImage> Images::list_by_digest(const std::string& prefix, const std::string& platform) {
+    return meta::Images(store_.database(), namespace_).list_by_digest(prefix, platform);
 }
 
 std::optional<Image> Images::find(const std::string& name) {
@@ -22,18 +39,92 @@ std::optional<Image> Images::hold(const std::string& name, LeaseHold& lease) {
     return image;
 }
 
-void Images::put(const Image& image) {
+void Images::hold_by_lease(const Image& image) {
+    if (!lease_.empty() && image.labels.contains(std::string(oci::label::gc_expire)))
+        meta::Leases(store_.database(), namespace_).add(lease_, resource(image.name));
+}
+
+Image Images::create(const Image& image) {
     meta::Transaction transaction(store_.database());
     meta::Namespaces(store_.database()).ensure(namespace_);
-    meta::Images(store_.database(), namespace_).put(image);
+    Image made = meta::Images(store_.database(), namespace_).create(image);
+    hold_by_lease(made);
+    transaction.commit();
+    return made;
+}
+
+Image Images::update(const Image& image, const std::vector<std::string>& paths) {
+    meta::Transaction transaction(store_.database());
+    Image updated = meta::Images(store_.database(), namespace_).update(image, paths);
+    hold_by_lease(updated);
+    transaction.commit();
+    return updated;
+}
+
+Image Images::replace(const Image& image) {
+    meta::Transaction transaction(store_.database());
+    meta::Namespaces(store_.database()).ensure(namespace_);
+    remove_row(image.name, std::nullopt);
+    Image made = meta::Images(store_.database(), namespace_).create(image);
+    hold_by_lease(made);
+    transaction.commit();
+    return made;
+}
+
+void Images::put(const Image& image, const std::string& platform, const std::optional<Summary>& summary) {
+    meta::Transaction transaction(store_.database());
+    meta::Namespaces(store_.database()).ensure(namespace_);
+    hold_by_lease(meta::Images(store_.database(), namespace_).put(image));
+    if (summary)
+        meta::Summaries(store_.database()).put(image.target.digest, platform, *summary);
     transaction.commit();
 }
 
-bool Images::remove(const std::string& name) {
+bool Images::remove_row(const std::string& name, const std::optional<oci::Digest>& expected) {
+    if (!meta::Images(store_.database(), namespace_).remove(name, expected))
+        return false;
+    meta::Leases leases(store_.database(), namespace_);
+    if (!lease_.empty() && leases.find(lease_))
+        leases.drop(lease_, resource(name));
+    return true;
+}
+
+bool Images::remove(const std::string& name, const std::optional<oci::Digest>& expected) {
     meta::Transaction transaction(store_.database());
-    const bool removed = meta::Images(store_.database(), namespace_).remove(name);
+    const bool removed = remove_row(name, expected);
     transaction.commit();
     return removed;
+}
+
+std::vector<std::string> Images::remove_unused(const std::function<bool(const Image&)>& chosen) {
+    meta::Transaction transaction(store_.database());
+    std::vector<std::string> removed;
+    for (std::string& name : meta::Images(store_.database(), namespace_).unused()) {
+        const auto image = find(name);
+        if (!image || !chosen(*image))
+            continue;
+        remove_row(name, std::nullopt);
+        removed.push_back(std::move(name));
+    }
+    transaction.commit();
+    return removed;
+}
+
+std::optional<Summary> Images::summary(const oci::Digest& target, const std::string& platform) {
+    return meta::Summaries(store_.database()).find(target, platform);
+}
+
+void Images::remember(const std::vector<std::pair<oci::Digest, Summary>>& summaries,
+                      const std::string& platform) noexcept {
+    if (summaries.empty())
+        return;
+    attempt([&] {
+        const meta::NoWaiting impatient(store_.database());
+        meta::Transaction transaction(store_.database());
+        for (const auto& [target, summary] : summaries)
+            meta::Summaries(store_.database()).put(target, platform, summary);
+        transaction.commit();
+    });
 }
 
 } // namespace lade::store

@@ -10,6 +10,7 @@
 #include "store/images.hpp"
 #include "store/leases.hpp"
 #include "transfer/fetch.hpp"
+#include "transfer/image_summary.hpp"
 #include "transfer/unpack.hpp"
 
 namespace lade::transfer {
@@ -138,8 +139,9 @@ Pulled pull_image(store::Store& store, const oci::Reference& reference, const Pu
                   .target = target,
                   .chain_ids = fetch_and_unpack_whole(origin, destination, images, options.downloads, stop)};
     // All of it is true now; last of all the name that makes it visible.
-    store::Images(store, options.name_space)
-        .put({.name = pulled.name, .target = pulled.target, .labels = options.labels});
+    store::Images(store, options.name_space, options.lease)
+        .put({.name = pulled.name, .target = pulled.target, .labels = options.labels},
+             oci::to_string(oci::host_platform()), find_summary(store, options.name_space, pulled.target));
     return pulled;
 }
 

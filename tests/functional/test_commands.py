@@ -74,18 +74,16 @@ class WithAnImage(Case):
     def test_images_ls_has_a_row_for_an_image_that_lost_its_blobs(self):
         other = self.registry.add(Image([Layer().file("c", "ccc")]), "other")
         self.lade.ok("images", "pull", other)
-        blob = self.lade.root / "content/blobs" / self.image.root.replace(":", "/")
-        for damage in (blob.unlink, lambda: self.lade.ok("content", "rm", self.image.root)):
-            damage()
-            result = self.lade.ok("images", "ls")
-            (row,) = [line.split() for line in result.out.splitlines() if line.startswith(self.ref)]
-            self.assertEqual((row[2:]), [self.image.root, "-", "-", "-"])
-            self.assertEqual(len(result.out.splitlines()), 3)
-            self.assertEqual(result.err.count("warning: "), 1, result.err)
-            self.assertIn(self.image.root, result.err)
-            rows = {row["name"]: row for row in self.lade.json("images", "ls")}
-            self.assertEqual((rows[self.ref]["size"], rows[self.ref]["platforms"]), (None, []))
-            self.assertEqual(rows[other]["platforms"], ["linux/amd64"])
+        self.lade.ok("content", "rm", self.image.root)
+        result = self.lade.ok("images", "ls")
+        (row,) = [line.split() for line in result.out.splitlines() if line.startswith(self.ref)]
+        self.assertEqual((row[2:]), [self.image.root, "-", "-", "-"])
+        self.assertEqual(len(result.out.splitlines()), 3)
+        self.assertEqual(result.err.count("warning: "), 1, result.err)
+        self.assertIn(self.image.root, result.err)
+        rows = {row["name"]: row for row in self.lade.json("images", "ls")}
+        self.assertEqual((rows[self.ref]["size"], rows[self.ref]["id"], rows[self.ref]["platforms"]), (None, None, []))
+        self.assertEqual(rows[other]["platforms"], ["linux/amd64"])
 
     def test_flags_may_stand_anywhere(self):
         first = self.lade.run("images", "ls", "-q", "--root", self.lade.root, "-n", "default", env={"LADE_ROOT": "/nonexistent"})
