@@ -17,12 +17,15 @@ void add_content(CLI::App& app, Context& context);
 void add_snapshots(CLI::App& app, Context& context);
 void add_leases(CLI::App& app, Context& context);
 void add_namespaces(CLI::App& app, Context& context);
+void add_store(CLI::App& app, Context& context);
 void add_gc(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
 
 // Commands of the groups content and snapshots.
 void add_content_why(CLI::App& group, Context& context);
 void add_snapshots_why(CLI::App& group, Context& context, std::function<std::string()> snapshotter);
+// The verbs ingest, edit and abort of the group `content`.
+void add_ingest(CLI::App& group, Context& context);
 
 // A group of commands; without a subcommand it prints its help.
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about,

@@ -107,6 +107,8 @@ void add_content(CLI::App& app, Context& context) {
             });
         };
     });
+
+    add_ingest(group, context);
 }
 
 } // namespace lade::cli

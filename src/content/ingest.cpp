@@ -248,12 +248,12 @@ void Ingest::discard() {
 }
 
 oci::Digest Ingest::verify(const Expected& expected, bool durable, const std::stop_token& stop) {
-    const auto name = [&] { return expected.digest ? expected.digest->string() : printable(status_.ref); };
+    const auto name = [&] { return expected.digest ? expected.digest->string() + ": " : ""; };
     if (expected.size != 0 && expected.size != offset())
-        throw Error(expected.otherwise, name(), ": ", offset(), " bytes received, ", expected.size, " expected");
+        throw Error(expected.otherwise, name(), offset(), " bytes received, ", expected.size, " expected");
     // A write that failed halfway leaves more than was hashed.
     if (const std::uint64_t size = file_size(data_.get()); size != offset())
-        throw Error(expected.otherwise, name(), ": ", size, " bytes stored, ", offset(), " received");
+        throw Error(expected.otherwise, name(), size, " bytes stored, ", offset(), " received");
     if (expected.digest && expected.digest->algorithm() != algorithm_) {
         algorithm_ = expected.digest->algorithm();
         rehash(stop);

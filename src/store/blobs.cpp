@@ -140,6 +140,24 @@ BlobWriter Blobs::writer(const WriterOptions& options, LeaseHold& lease, const s
     return writer;
 }
 
+oci::Digest Blobs::put(Source& source, const WriterOptions& options, const oci::Labels& labels, LeaseHold& lease,
+                       const std::stop_token& stop) {
+    std::optional<oci::Digest> digest = options.digest;
+    try {
+        BlobWriter bytes = writer(options, lease, stop, true);
+        if (!bytes.is_shared())
+            bytes.write_all_of(source);
+        if (!digest)
+            digest = bytes.digest();
+        bytes.commit({.size = options.size, .digest = options.digest, .labels = labels});
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::already_exists)
+            throw;
+        label(*digest, labels);
+    }
+    return *digest;
+}
+
 std::optional<BlobWriter::Shared> Blobs::find_shared(const WriterOptions& options) {
     if (!options.digest)
         return std::nullopt;

@@ -49,6 +49,13 @@ public:
     // invalid_argument: no ref. See BlobWriter for what may be had without writing.
     BlobWriter writer(const WriterOptions& options, LeaseHold& lease, const std::stop_token& stop, bool wait = false);
 
+    // The bytes of `source` as a blob, held by the lease. A blob `options.digest` that the namespace has, or may have,
+    // is as good: `source` is not read then. Labels are merged into those that a blob has already. Waits while somebody
+    // else writes the ref, goes on with the bytes of an earlier attempt as far as they are the same, and keeps them
+    // when it fails. failed_precondition: not the size or the digest of `options`.
+    oci::Digest put(Source& source, const WriterOptions& options, const oci::Labels& labels, LeaseHold& lease,
+                    const std::stop_token& stop);
+
     // True when the namespace has the blob now: it had, or took over the shared file of another one with
     // the same digest and size, if it may (obtainable_size()). The lease holds it, `labels` are merged in. data_loss:
     // it has another size than the descriptor says.

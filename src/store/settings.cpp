@@ -32,7 +32,7 @@ const Setting& get_setting(std::string_view name) {
         std::vector<std::string_view> names;
         for (const Setting& setting : settings())
             names.push_back(setting.name);
-        throw Error(ErrorKind::invalid_argument, "setting \"", printable(name), "\": there are only ", joined(names));
+        throw Error(ErrorKind::invalid_argument, "setting \"", printable(name), "\": not one of ", joined(names));
     }
     return *found;
 }

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <optional>
+
+#include "cli/commands.hpp"
+#include "cli/table.hpp"
+#include "store/settings.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+struct Flags {
+    std::string name;
+    std::optional<std::string> value;
+};
+
+std::string value_of(Context& context, const store::Setting& setting) {
+    store::Store* store = context.find_store();
+    return store == nullptr ? std::string(setting.values.front()) : store::setting_value(*store, setting);
+}
+
+void config(Context& context, const Flags& flags) {
+    std::vector<store::Setting> wanted = store::settings();
+    if (!flags.name.empty())
+        wanted = {store::get_setting(flags.name)};
+    if (flags.value)
+        store::set_setting(context.store(), wanted.front(), *flags.value);
+    Json object = Json::object();
+    Table table({"SETTING", "VALUE"});
+    for (const store::Setting& setting : wanted) {
+        object[std::string(setting.name)] = value_of(context, setting);
+        table.add({std::string(setting.name), value_of(context, setting)});
+    }
+    if (context.json)
+        context.print_json(object);
+    else if (flags.name.empty())
+        context.print(table.text());
+    else if (!flags.value)
+        context.print(value_of(context, wanted.front()) + "\n");
+}
+
+} // namespace
+
+void add_store(CLI::App& app, Context& context) {
+    CLI::App& group = add_group(app, "store", "settings of the store itself");
+    CLI::App& command = add_command(group, "config", "print settings, or set one");
+    auto flags = std::make_shared<Flags>();
+    command.add_option("setting", flags->name, "print this one only: content-sharing");
+    command.add_option("value", flags->value, "its new value; content-sharing: shared or isolated");
+    add_json(command, context);
+    command.callback([&context, flags] { context.command = [&context, flags] { config(context, *flags); }; });
+}
+
+} // namespace lade::cli
