@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "meta/content.hpp"
+#include "meta/fields.hpp"
 #include "meta/images.hpp"
 #include "meta/leases.hpp"
 #include "meta/namespaces.hpp"
@@ -258,5 +259,82 @@ TEST_SUITE("meta") {
                                           config.string(), manifest.string(), one.string(), pinned.string()};
         std::ranges::sort(expected);
         CHECK(roots_and_reached(place.database) == expected);
+    }
+
+    TEST_CASE("a summary lasts as long as any image has its target") {
+        Place place;
+        Summaries summaries(place.database);
+        const Summary summary{.config = two, .size = 5, .platforms = {"linux/amd64", "linux/arm/v7"}};
+        summaries.put(one, "linux/amd64", summary);
+        CHECK_FALSE(summaries.find(one, "linux/amd64"));
+        Namespaces(place.database).ensure("other");
+        Images images(place.database, "default");
+        Images others(place.database, "other");
+        const Image image{.name = "i", .target = {.media_type = "t", .digest = one, .size = 1}, .labels = {}};
+        images.put(image);
+        others.put(image);
+        summaries.put(one, "linux/amd64", summary);
+        summaries.put(one, "linux/arm64", {.config = std::nullopt, .size = 7, .platforms = {}});
+        const auto found = summaries.find(one, "linux/amd64");
+        REQUIRE(found);
+        CHECK((found->config == two && found->size == 5 && found->platforms == summary.platforms));
+        const auto without = summaries.find(one, "linux/arm64");
+        REQUIRE(without);
+        CHECK((!without->config && without->platforms.empty()));
+        images.remove("i");
+        CHECK(summaries.find(one, "linux/amd64"));
+        Image moved = image;
+        moved.target.digest = two;
+        others.put(moved);
+        CHECK_FALSE(summaries.find(one, "linux/amd64"));
+        CHECK_FALSE(summaries.find(one, "linux/arm64"));
+    }
+
+    TEST_CASE("a listing has the summary only of a target that is recorded in the namespace") {
+        Place place;
+        Images images(place.database, "default");
+        images.put({.name = "i", .target = {.media_type = "t", .digest = one, .size = 1}, .labels = {}});
+        Summaries(place.database).put(one, "p", {.config = two, .size = 5, .platforms = {}});
+        const auto summary = [&] { return images.list("p").at(0).summary; };
+        CHECK_FALSE(summary());
+        Content content(place.database, "default");
+        content.put(one, 1, {});
+        CHECK(summary());
+        CHECK_FALSE(images.list("q").at(0).summary);
+        CHECK(images.list_by_digest(two.string().substr(0, 12), "p").size() == 1);
+        CHECK(images.list_by_digest(one.string(), "p").size() == 1);
+        CHECK(images.list_by_digest(oci::Digest::of("x").string(), "p").empty());
+        content.remove(one);
+        CHECK_FALSE(summary());
+        CHECK(images.list_by_digest(oci::Digest::of("x").string(), "p").size() == 1);
+    }
+
+    TEST_CASE("fields of an image: what its documents say is asked for only when it is needed") {
+        const Image image{.name = "i", .target = {.media_type = "t", .digest = one, .size = 1}, .labels = {{"a", "b"}}};
+        int asked = 0;
+        Summary summary{.config = two, .size = 5, .platforms = {}};
+        const Adaptor adaptor = fields(image, [&]() -> const Summary* { return ++asked, &summary; });
+        CHECK(adaptor({"labels", "a"}) == FieldValue("b"));
+        CHECK(asked == 0);
+        CHECK(adaptor({"size"}) == FieldValue(std::uint64_t{5}));
+        CHECK(adaptor({"id"}) == FieldValue(two.string()));
+        CHECK(asked == 2);
+        summary.config.reset();
+        CHECK_FALSE(adaptor({"id"}));
+        CHECK_FALSE(fields(image, []() -> const Summary* { return nullptr; })({"size"}));
+    }
+
+    TEST_CASE("without waiting a database that is held is unavailable at once") {
+        const test::TemporaryDirectory dir;
+        Database other(dir.path("meta.db"), false);
+        Database database(dir.path("meta.db"), false);
+        std::optional<Transaction> held;
+        held.emplace(other);
+        {
+            const NoWaiting impatient(database);
+            CHECK(kind_of([&] { const Transaction transaction(database); }) == ErrorKind::unavailable);
+        }
+        held.reset();
+        const Transaction transaction(database);
     }
 }
