@@ -25,7 +25,7 @@ struct CheckFlags {
 };
 
 std::string chosen_snapshotter(Context& context, const std::string& flag) {
-    const std::string name = flag.empty() ? default_snapshotter(context) : flag;
+    std::string name = flag.empty() ? default_snapshotter(context) : flag;
     snapshot::validate_name(name);
     return name;
 }

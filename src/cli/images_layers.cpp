@@ -168,6 +168,7 @@ transfer::LayerTree read_tree(store::Store& store, const std::string& name_space
 void show_tree(Context& context, const std::vector<std::string>& texts) {
     transfer::LayerTree tree;
     std::vector<std::string> names;
+    names.reserve(texts.size());
     for (const std::string& text : texts)
         names.push_back(get_image(context, text).name);
     if (store::Store* store = context.find_store())

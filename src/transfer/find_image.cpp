@@ -124,6 +124,7 @@ bool is_named(const store::Image& image, const std::string& text) {
 
 std::string list_names(const std::vector<store::Image>& images) {
     std::vector<std::string> names;
+    names.reserve(images.size());
     for (const store::Image& image : images)
         names.push_back(printable(image.name));
     return join(names, ", ");
