@@ -34,24 +34,39 @@ std::string_view to_string(NodeType type) noexcept {
     return "";
 }
 
-std::size_t Graph::Hash::operator()(const Named& name) const noexcept {
-    return std::hash<std::string_view>()(name.key) ^
-           (std::size_t{name.home} << 8U | static_cast<std::size_t>(name.type)) * 0x9e3779b97f4a7c15U;
+Graph::Graph() : words_{"target", "parent", "snapshot", "expected", "holds"}, slots_(1024) {}
+
+std::uint32_t Graph::hash(const Named& name) noexcept {
+    const std::size_t full = std::hash<std::string_view>()(name.key) +
+                             (std::size_t{name.home} << 3U | static_cast<std::size_t>(name.type)) * 0x9e3779b97f4a7c15U;
+    return static_cast<std::uint32_t>(full ^ full >> 32U);
 }
 
-std::size_t Graph::Hash::operator()(std::uint32_t node) const noexcept {
-    const Node& one = (*nodes)[node];
-    return (*this)(Named{.type = one.type, .home = one.home, .key = one.key});
+std::size_t Graph::slot(const Named& name, std::uint32_t hash) const {
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
+        const Slot& one = slots_[at];
+        if (one.node == 0)
+            return at;
+        if (one.hash != hash)
+            continue;
+        const Node& node = nodes_[one.node - 1];
+        if (node.type == name.type && node.home == name.home && node.key == name.key)
+            return at;
+    }
 }
 
-bool Graph::Equal::operator()(const Named& name, std::uint32_t node) const noexcept {
-    const Node& one = (*nodes)[node];
-    return one.type == name.type && one.home == name.home && one.key == name.key;
+void Graph::grow() {
+    const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots_.size() * 2));
+    const std::size_t mask = slots_.size() - 1;
+    for (const Slot& one : old) {
+        std::size_t at = one.hash & mask;
+        while (one.node != 0 && slots_[at].node != 0)
+            at = (at + 1) & mask;
+        if (one.node != 0)
+            slots_[at] = one;
+    }
 }
-
-Graph::Graph()
-    : words_{"target", "parent", "snapshot", "expected", "holds"},
-      names_(0, Hash{.nodes = &nodes_}, Equal{.nodes = &nodes_}) {}
 
 std::uint32_t Graph::home(std::string_view name_space, std::string_view snapshotter) {
     // Rows come in runs of one home.
@@ -65,10 +80,14 @@ std::uint32_t Graph::home(std::string_view name_space, std::string_view snapshot
 }
 
 std::uint32_t Graph::add(NodeType type, std::uint32_t home, std::string key) {
-    const auto number = static_cast<std::uint32_t>(nodes_.size());
+    if (nodes_.size() * 2 >= slots_.size())
+        grow();
+    const Named name{.type = type, .home = home, .key = key};
+    const std::uint32_t hashed = hash(name);
+    const std::size_t at = slot(name, hashed);
     nodes_.push_back({.key = std::move(key), .home = home, .type = type});
-    names_.insert(number);
-    return number;
+    slots_[at] = {.hash = hashed, .node = static_cast<std::uint32_t>(nodes_.size())};
+    return static_cast<std::uint32_t>(nodes_.size() - 1);
 }
 
 std::uint32_t Graph::via(std::string_view word) {
@@ -79,10 +98,9 @@ std::uint32_t Graph::via(std::string_view word) {
 }
 
 std::optional<std::uint32_t> Graph::find(NodeType type, std::uint32_t home, std::string_view key) const {
-    const auto found = names_.find(Named{.type = type, .home = home, .key = key});
-    if (found == names_.end())
-        return std::nullopt;
-    return *found;
+    const Named name{.type = type, .home = home, .key = key};
+    const std::uint32_t node = slots_[slot(name, hash(name))].node;
+    return node == 0 ? std::nullopt : std::optional(node - 1);
 }
 
 void Graph::refer(std::uint32_t from, NodeType type, std::uint32_t home, std::string_view key, std::uint32_t via) {

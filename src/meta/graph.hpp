@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -56,8 +55,6 @@ struct Step {
 class Graph {
 public:
     Graph();
-    Graph(const Graph&) = delete;
-    Graph& operator=(const Graph&) = delete;
 
     std::uint32_t home(std::string_view name_space, std::string_view snapshotter = {});
     std::uint32_t add(NodeType type, std::uint32_t home, std::string key);
@@ -94,19 +91,10 @@ private:
         std::uint32_t home;
         std::string_view key;
     };
-    // Nodes are found by name among themselves, so that no name is stored twice.
-    struct Hash {
-        using is_transparent = void;
-        const std::vector<Node>* nodes;
-        std::size_t operator()(const Named& name) const noexcept;
-        std::size_t operator()(std::uint32_t node) const noexcept;
-    };
-    struct Equal {
-        using is_transparent = void;
-        const std::vector<Node>* nodes;
-        bool operator()(std::uint32_t one, std::uint32_t other) const noexcept { return one == other; }
-        bool operator()(const Named& name, std::uint32_t node) const noexcept;
-        bool operator()(std::uint32_t node, const Named& name) const noexcept { return (*this)(name, node); }
+    // Nodes by name: open addressing, so that a name is stored once and looked at only when its hash is the wanted one.
+    struct Slot {
+        std::uint32_t hash = 0;
+        std::uint32_t node = 0; // 0: free, else a node's number and one
     };
     struct Reference {
         std::uint32_t from;
@@ -125,6 +113,11 @@ private:
         bool flat;
     };
 
+    static std::uint32_t hash(const Named& name) noexcept;
+    // Where the name is, or would be.
+    std::size_t slot(const Named& name, std::uint32_t hash) const;
+    void grow();
+
     bool follows(State from, Edge edge) const;
     State next(State from, Edge edge) const;
 
@@ -133,7 +126,7 @@ private:
     std::map<Home, std::uint32_t> home_numbers_;
     std::vector<std::string> words_;
     std::unordered_map<std::string, std::uint32_t> word_numbers_;
-    std::unordered_set<std::uint32_t, Hash, Equal> names_;
+    std::vector<Slot> slots_; // a power of two, never full
     std::vector<Unresolved> unresolved_;
     std::vector<Reference> found_;
     std::vector<Edge> edges_;           // by the node they leave

@@ -86,6 +86,10 @@ void Database::use_wal() {
     }
 }
 
+void Database::expect_many_changes() {
+    execute("PRAGMA cache_size = -65536");
+}
+
 bool Database::may_wait() {
     if (!waits_)
         return false;

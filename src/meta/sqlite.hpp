@@ -109,6 +109,10 @@ public:
     std::int64_t last_id() const;
     const std::string& path() const noexcept { return path_; }
 
+    // From now on keeps more of the file in memory, so that a transaction that changes much of it need not write pages
+    // more than once.
+    void expect_many_changes();
+
     // Makes the journal a write-ahead log, which stays with the file: not before the file is known to be ours.
     void use_wal();
 

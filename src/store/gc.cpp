@@ -28,6 +28,9 @@ namespace {
 using meta::Node;
 using meta::NodeType;
 
+// Rows, from which on it pays to keep more of the database in memory.
+constexpr std::size_t many = 1000;
+
 template <typename Work>
 void timed(Phases::Seconds& phase, Work&& work) {
     const auto begin = std::chrono::steady_clock::now();
@@ -84,6 +87,8 @@ private:
     }
 
     void sweep() {
+        if (doomed_.size() > many)
+            store_.database().expect_many_changes();
         std::vector<std::uint32_t> snapshots;
         for (const std::uint32_t i : doomed_) {
             const Node& node = graph_[i];
