@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,15 +12,12 @@
 #include <memory>
 
 #include "base/error.hpp"
-#include "base/tasks.hpp"
 
 namespace lade {
 
 namespace {
 
 using Dir = std::unique_ptr<DIR, decltype([](DIR* dir) { ::closedir(dir); })>;
-
-constexpr auto lock_poll = std::chrono::milliseconds(20);
 
 } // namespace
 
@@ -93,41 +89,6 @@ std::vector<std::string> list_directory(int dir, const std::string& name) {
         throw_errno(errno, "read directory ", name);
     std::ranges::sort(names);
     return names;
-}
-
-FileLock FileLock::acquire(Fd fd, LockMode mode, const std::stop_token& stop) {
-    const int how = (mode == LockMode::shared ? LOCK_SH : LOCK_EX) | LOCK_NB;
-    while (::flock(fd.get(), how) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            throw_errno(errno, "lock");
-        sleep_for(lock_poll, stop);
-    }
-    return FileLock(std::move(fd));
-}
-
-std::optional<FileLock> FileLock::try_acquire(Fd fd, LockMode mode) {
-    const int how = (mode == LockMode::shared ? LOCK_SH : LOCK_EX) | LOCK_NB;
-    while (::flock(fd.get(), how) != 0) {
-        if (errno == EWOULDBLOCK)
-            return std::nullopt;
-        if (errno != EINTR)
-            throw_errno(errno, "lock");
-    }
-    return FileLock(std::move(fd));
-}
-
-RangeLock RangeLock::acquire(Fd fd, std::uint64_t slot, const std::stop_token& stop) {
-    struct flock range {};
-    range.l_type = F_WRLCK;
-    range.l_whence = SEEK_SET;
-    range.l_start = static_cast<off_t>(slot >> 1U);
-    range.l_len = 1;
-    while (::fcntl(fd.get(), F_OFD_SETLK, &range) != 0) {
-        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-            throw_errno(errno, "lock");
-        sleep_for(lock_poll, stop);
-    }
-    return RangeLock(std::move(fd));
 }
 
 } // namespace lade

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole-file and directory operations that the store is built of: durable replacement, kernel
-// locks. Paths are relative to a directory descriptor that the caller keeps open.
+// Whole-file and directory operations that the store is built of, durable replacement above all. Paths are relative to
+// a directory descriptor that the caller keeps open.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,31 +36,5 @@ std::optional<std::string> find_text(int dir, const std::string& name, std::size
 
 // The names in a directory except "." and "..", in byte order; an absent directory is empty.
 std::vector<std::string> list_directory(int dir, const std::string& name);
-
-// A flock on an open file or directory; released by the destructor, and by the kernel when the process dies.
-enum class LockMode { shared, exclusive };
-class FileLock {
-public:
-    // Waits, polling so that `stop` ends the wait (Error cancelled).
-    static FileLock acquire(Fd fd, LockMode mode, const std::stop_token& stop);
-    // nullopt when somebody else holds it.
-    static std::optional<FileLock> try_acquire(Fd fd, LockMode mode);
-    int fd() const noexcept { return fd_.get(); }
-
-private:
-    explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
-    Fd fd_;
-};
-
-// One of 2^63 independent locks in one file, by open-file-description byte-range lock: nothing to
-// create and nothing to clean up per lock. Waits like FileLock::acquire.
-class RangeLock {
-public:
-    static RangeLock acquire(Fd fd, std::uint64_t slot, const std::stop_token& stop);
-
-private:
-    explicit RangeLock(Fd fd) : fd_(std::move(fd)) {}
-    Fd fd_;
-};
 
 } // namespace lade

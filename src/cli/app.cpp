@@ -133,6 +133,9 @@ int run(int argc, char** argv, std::stop_token stop) {
         ->type_name("WHAT")
         ->capture_default_str();
     app.add_option("--lease", context.lease, "a lease that is to hold what the command makes, too")->type_name("ID");
+    app.add_option("--wait", context.wait, "how long to wait for another process at work on the same")
+        ->type_name("TIME")
+        ->capture_default_str();
     app.add_flag("--no-gc", context.no_gc, "leave to a later command what nothing keeps any more");
     app.require_subcommand(0, 1);
 

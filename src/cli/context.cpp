@@ -18,6 +18,17 @@
 
 namespace lade::cli {
 
+namespace {
+
+std::chrono::nanoseconds parse_wait(const std::string& text) {
+    const auto limit = parse_duration(text);
+    if (!limit)
+        throw Error(ErrorKind::invalid_argument, "--wait: ", printable(text), ": not a duration such as 90s, 1h or 0");
+    return *limit;
+}
+
+} // namespace
+
 std::string Context::place() const {
     oci::validate_identifier("namespace", name_space);
     const std::string chosen = root.empty() ? store::default_root() : root;
@@ -28,7 +39,11 @@ store::Store& Context::open() {
     if (!store_) {
         static const std::map<std::string, store::Sync> modes{
             {"none", store::Sync::none}, {"content", store::Sync::content}, {"full", store::Sync::full}};
-        store_.emplace(place(), modes.at(sync), stop_);
+        const Patience patience{.limit = parse_wait(wait), .tell = [this](const std::string& holders) {
+                                    const std::string text = "waiting for " + holders;
+                                    tell_wait_.with([&](const auto& tell) { tell ? tell(text) : complain(text); });
+                                }};
+        store_.emplace(place(), modes.at(sync), patience, stop_);
     }
     return *store_;
 }
@@ -57,6 +72,14 @@ void Context::finish() {
         return;
     for (const std::string& line : store::collect(open(), store::Mode::remove, stop_).left)
         complain("warning: " + line);
+}
+
+Context::WaitsToldTo::WaitsToldTo(Context& context, std::function<void(const std::string&)> there) : context_(context) {
+    context_.tell_wait_.with([&](auto& tell) { tell = std::move(there); });
+}
+
+Context::WaitsToldTo::~WaitsToldTo() {
+    context_.tell_wait_.with([](auto& tell) { tell = nullptr; });
 }
 
 void Context::print(std::string_view text) const {

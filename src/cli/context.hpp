@@ -11,6 +11,7 @@
 
 #include "base/filter.hpp"
 #include "base/json.hpp"
+#include "base/tasks.hpp"
 #include "oci/labels.hpp"
 #include "store/store.hpp"
 
@@ -24,6 +25,7 @@ public:
     std::string root;
     std::string name_space = "default";
     std::string lease;
+    std::string wait = "1h";
     std::string sync = "full";
     bool no_gc = false;
     bool json = false;
@@ -33,6 +35,8 @@ public:
     std::function<void()> command;
 
     const std::stop_token& stop() const noexcept { return stop_; }
+    // Where the store is, or would be.
+    std::string place() const;
     // These three validate the namespace's name too.
     // The store, made when there is none: for commands that change it.
     store::Store& store();
@@ -47,16 +51,29 @@ public:
     // or when something has expired meanwhile, unless told not to.
     void finish();
 
+    // While it lives, the word that a wait for another process is long goes there instead of to stderr, which a display
+    // may be redrawing. One at a time.
+    class WaitsToldTo {
+    public:
+        WaitsToldTo(Context& context, std::function<void(const std::string&)> there);
+        ~WaitsToldTo();
+        WaitsToldTo(const WaitsToldTo&) = delete;
+        WaitsToldTo& operator=(const WaitsToldTo&) = delete;
+
+    private:
+        Context& context_;
+    };
+
     // Both write to stdout, as an Output does.
     void print(std::string_view text) const;
     // One document per run: indented, with a newline.
     void print_json(const Json& value) const;
 
 private:
-    std::string place() const;
     store::Store& open();
 
     std::stop_token stop_;
+    Guarded<std::function<void(const std::string&)>> tell_wait_;
     std::optional<store::Store> store_;
     bool changed_ = false;
     bool deleted_ = false;

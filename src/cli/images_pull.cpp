@@ -72,6 +72,7 @@ void pull(Context& context, const PullFlags& flags) {
 
     const auto start = std::chrono::steady_clock::now();
     transfer::Progress progress;
+    const Context::WaitsToldTo told(context, [&](const std::string& text) { progress.warn(text); });
     transfer::Pulled pulled = [&] {
         const ProgressDisplay display(progress, mode);
         return transfer::pull(context.store(), reference, options, progress, context.stop());

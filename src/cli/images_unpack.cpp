@@ -40,6 +40,7 @@ void unpack(Context& context, const UnpackFlags& flags) {
                         "; use images unpack --to DIR");
     }
     transfer::Progress progress;
+    const Context::WaitsToldTo told(context, [&](const std::string& text) { progress.warn(text); });
     const oci::ChainId chain_id =
         doing([&] { return cat("unpack ", name); },
               [&] {

@@ -33,7 +33,7 @@ void move_to_trash(int content, const std::string& path, int trash, const std::s
 
 } // namespace
 
-Blobs::Blobs(Fd content) : content_(std::move(content)) {
+Blobs::Blobs(Fd content, Patience patience) : content_(std::move(content)), patience_(std::move(patience)) {
     for (const char* name : {"blobs", "ingest"})
         make_directory(content_.get(), name, 0755);
     for (const std::string_view algorithm : algorithms)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "base/locks.hpp"
 #include "oci/digest.hpp"
 
 namespace lade::content {
@@ -16,8 +17,8 @@ namespace lade::content {
 class Blobs {
 public:
     // `content` is the directory that holds blobs/ and ingest/; both are made when missing. Stays open with
-    // the object.
-    explicit Blobs(Fd content);
+    // the object. `patience` is for ingests that another process writes.
+    explicit Blobs(Fd content, Patience patience = {});
 
     // nullopt when there is no such file.
     std::optional<Fd> find(const oci::Digest& digest) const;
@@ -42,9 +43,11 @@ public:
     void discard_stray(const std::string& path, int trash, const std::string& name) const;
 
     int directory() const noexcept { return content_.get(); }
+    const Patience& patience() const noexcept { return patience_; }
 
 private:
     Fd content_;
+    Patience patience_;
 };
 
 } // namespace lade::content

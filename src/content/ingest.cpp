@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "base/tree.hpp"
@@ -150,7 +151,7 @@ Ingest Ingest::open(const Blobs& blobs, const std::string& ref, std::uint64_t to
                     const std::stop_token& stop) {
     auto lock =
         lock_directory(blobs.directory(), path_of(ingest_name(ref)), [&](Fd directory) -> std::optional<FileLock> {
-            return FileLock::acquire(std::move(directory), LockMode::exclusive, stop);
+            return FileLock::acquire(std::move(directory), LockMode::exclusive, blobs.patience(), stop);
         });
     return resume(*std::move(lock), blobs, ref, total, algorithm, stop);
 }

@@ -15,7 +15,7 @@
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
-#include "base/files.hpp"
+#include "base/locks.hpp"
 #include "base/stream.hpp"
 #include "base/text.hpp"
 #include "content/blobs.hpp"

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <thread>
@@ -16,11 +17,14 @@ namespace lade::meta {
 
 namespace {
 
-// Writers hold the lock for milliseconds; a wait this long means that something is wrong, and says so.
-constexpr std::chrono::seconds longest_wait{60};
 // What a stopped command undoes may need the database too, and gets this long in all.
 constexpr std::chrono::milliseconds wait_after_stop{300};
 constexpr std::chrono::milliseconds busy_pause{5};
+
+// Where SQLite puts its locks: the writer's, the checkpointer's and the recoverer's on the -shm file of a write-ahead
+// log; the writer's and the readers' on the database itself, where a closing process or another journal takes them.
+constexpr ByteRange wal_locks{.first = 120, .last = 122};
+constexpr ByteRange file_locks{.first = 0x40000000, .last = 0x40000000 + 511};
 
 ErrorKind kind_of(int code) {
     switch (code & 0xff) {
@@ -54,7 +58,8 @@ void detail::Finalize::operator()(sqlite3_stmt* statement) const noexcept {
     sqlite3_finalize(statement);
 }
 
-Database::Database(const std::string& path, bool durable, std::stop_token stop) : path_(path), stop_(std::move(stop)) {
+Database::Database(const std::string& path, bool durable, Patience patience, std::stop_token stop)
+    : path_(path), patience_(std::move(patience)), stop_(std::move(stop)) {
     // SQLite would create the file 0644 less the umask; its -wal and -shm take after the file.
     if (!find_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW))
         open_at(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
@@ -80,8 +85,10 @@ void Database::use_wal() {
             journal.next();
             return;
         } catch (const Error& error) {
-            if (error.kind() != ErrorKind::unavailable || on_busy(this, tries) == 0)
+            if (error.kind() != ErrorKind::unavailable)
                 throw;
+            if (on_busy(this, tries) == 0)
+                fail_locked();
         }
     }
 }
@@ -91,22 +98,34 @@ void Database::expect_many_changes() {
 }
 
 bool Database::may_wait() {
-    if (!waits_)
-        return false;
     const auto time = Clock::now();
     if (!stop_.stop_requested())
-        return time - busy_since_ < longest_wait;
+        return wait_->goes_on();
     if (!stopped_at_)
         stopped_at_ = time;
     return time - *stopped_at_ < wait_after_stop;
 }
 
+std::string Database::holders() const {
+    std::string found;
+    struct stat st {};
+    for (const auto& [path, range] : {std::pair(path_ + "-shm", wal_locks), std::pair(path_, file_locks)})
+        if (::stat(path.c_str(), &st) == 0 && (found = lock_holders(st.st_dev, st.st_ino, range)) != unknown_holder)
+            return found;
+    return std::string(unknown_holder);
+}
+
 int Database::on_busy(void* database, int tries) noexcept {
     auto& self = *static_cast<Database*>(database);
-    if (tries == 0)
-        self.busy_since_ = Clock::now();
-    if (!self.may_wait())
+    if (!self.waits_)
         return 0;
+    if (tries == 0)
+        self.wait_.emplace(self.patience_, self.holders_);
+    if (!self.may_wait()) {
+        // Now, while they hold it.
+        self.in_the_way_ = self.holders_();
+        return 0;
+    }
     std::this_thread::sleep_for(busy_pause);
     return 1;
 }
@@ -127,11 +146,17 @@ std::int64_t Database::changes() const {
     return sqlite3_changes64(connection_.get());
 }
 
+void Database::fail_locked() const {
+    check_stop(stop_);
+    throw Error(ErrorKind::unavailable, "metadata ", path_, ": locked by ",
+                in_the_way_.empty() ? unknown_holder : in_the_way_);
+}
+
 void Database::fail(std::string_view what) const {
     const int code = connection_ ? sqlite3_extended_errcode(connection_.get()) : SQLITE_NOMEM;
     const char* text = connection_ ? sqlite3_errmsg(connection_.get()) : "out of memory";
     if (kind_of(code) == ErrorKind::unavailable)
-        check_stop(stop_);
+        fail_locked();
     throw Error(kind_of(code), "metadata ", path_, ": ", what, ": ", text);
 }
 

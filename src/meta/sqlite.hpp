@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/locks.hpp"
 #include "base/text.hpp"
 
 struct sqlite3;
@@ -83,9 +85,9 @@ class Database {
 public:
     // Opens or creates the file (mode 0600). WAL where shared memory is to be had, a rollback journal
     // elsewhere; synchronous=FULL unless `durable` is false; foreign keys on. Not a database, or a damaged
-    // one: data_loss. While another process holds the file every call waits, in the end as unavailable; soon after
-    // `stop` is requested it is cancelled instead.
-    Database(const std::string& path, bool durable, std::stop_token stop = {});
+    // one: data_loss. While another process holds the file every call waits, at the end of the patience it is
+    // unavailable and names the holder; soon after `stop` is requested it is cancelled instead.
+    Database(const std::string& path, bool durable, Patience patience = {}, std::stop_token stop = {});
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -122,8 +124,10 @@ private:
     friend class ReadTransaction;
     friend class NoWaiting;
     bool may_wait();
+    std::string holders() const;
     static int on_busy(void* database, int tries) noexcept;
     std::int64_t changes() const;
+    [[noreturn]] void fail_locked() const;
     [[noreturn]] void fail(std::string_view what) const;
 
     struct Close {
@@ -133,9 +137,12 @@ private:
     using Clock = std::chrono::steady_clock;
 
     std::string path_;
+    Patience patience_;
+    std::function<std::string()> holders_ = [this] { return holders(); };
+    std::optional<LockWait> wait_;
+    std::string in_the_way_; // at the end of the patience
     std::stop_token stop_;
     bool waits_ = true;
-    Clock::time_point busy_since_;
     std::optional<Clock::time_point> stopped_at_;
     std::recursive_mutex mutex_;
     std::unique_ptr<sqlite3, Close> connection_;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "meta/namespaces.hpp"
 
 namespace lade::store {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
 #include "meta/schema.hpp"
@@ -18,6 +19,9 @@
 namespace lade::store {
 
 namespace {
+
+// What is held for milliseconds: a wait this long means that something is wrong, and says so.
+constexpr std::chrono::minutes short_wait{1};
 
 bool is_closed(int root) {
     struct stat st {};
@@ -43,7 +47,8 @@ void close_to_others(int root) {
 
 } // namespace
 
-Store::Store(const std::string& root, Sync sync, std::stop_token stop) : root_(root), sync_(sync) {
+Store::Store(const std::string& root, Sync sync, const Patience& patience, std::stop_token stop)
+    : root_(root), sync_(sync), patience_(patience) {
     doing([&] { return cat("store ", root_); },
           [&] {
               make_directories(root_, 0700);
@@ -53,10 +58,11 @@ Store::Store(const std::string& root, Sync sync, std::stop_token stop) : root_(r
               for (const char* name : {"snapshots", "trash", "locks"})
                   make_directory(directory.get(), name, 0700);
               files_ = std::make_unique<content::Blobs>(
-                  open_at(directory.get(), "content", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+                  open_at(directory.get(), "content", O_RDONLY | O_DIRECTORY | O_NOFOLLOW), patience_);
               trash_ = open_at(directory.get(), "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
               locks_ = open_at(directory.get(), "locks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-              database_ = std::make_unique<meta::Database>(root_ + "/meta.db", sync_ != Sync::none, std::move(stop));
+              database_ = std::make_unique<meta::Database>(root_ + "/meta.db", sync_ != Sync::none,
+                                                           patience_.at_most(short_wait), std::move(stop));
               meta::migrate(*database_);
           });
 }
@@ -66,11 +72,17 @@ std::unique_ptr<snapshot::Snapshotter> Store::open_snapshotter(std::string_view 
 }
 
 FileLock Store::publish_lock(LockMode mode, const std::stop_token& stop) const {
-    return FileLock::acquire(open_at(locks_.get(), "publish.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), mode, stop);
+    return doing("locks/publish.lock", [&] {
+        return FileLock::acquire(open_at(locks_.get(), "publish.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), mode,
+                                 patience_.at_most(short_wait), stop);
+    });
 }
 
 RangeLock Store::unpack_lock(std::uint64_t slot, const std::stop_token& stop) const {
-    return RangeLock::acquire(open_at(locks_.get(), "unpack.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), slot, stop);
+    return doing("locks/unpack.lock", [&] {
+        return RangeLock::acquire(open_at(locks_.get(), "unpack.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), slot,
+                                  patience_, stop);
+    });
 }
 
 std::string Store::trash_name(std::string_view what) {

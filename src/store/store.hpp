@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
-#include "base/files.hpp"
+#include "base/locks.hpp"
 #include "content/blobs.hpp"
 #include "meta/sqlite.hpp"
 #include "snapshot/snapshotter.hpp"
@@ -28,9 +28,10 @@ class Store {
 public:
     // Opens the store at `root`, making and migrating it as needed, for its owner alone. permission_denied: it cannot
     // be written; failed_precondition: made by a newer lade, or a directory that others use; data_loss: a damaged
-    // database. Safe for any number of processes at once, and for the threads of this one. `stop` ends
-    // every wait for the database.
-    Store(const std::string& root, Sync sync, std::stop_token stop = {});
+    // database. Safe for any number of processes at once, and for the threads of this one. `patience`
+    // is for whatever other processes hold; its limit is theirs who download or unpack, what is held for an instant is
+    // waited for a minute at most. `stop` ends every wait for the database.
+    Store(const std::string& root, Sync sync, const Patience& patience = {}, std::stop_token stop = {});
 
     const std::string& root() const noexcept { return root_; }
     Sync sync() const noexcept { return sync_; }
@@ -55,6 +56,7 @@ public:
 private:
     std::string root_;
     Sync sync_;
+    Patience patience_;
     Fd locks_;
     Fd trash_;
     std::unique_ptr<content::Blobs> files_;

@@ -13,28 +13,6 @@
 using namespace lade;
 
 TEST_SUITE("base") {
-    TEST_CASE("a lock keeps others out until its holder goes") {
-        const test::TemporaryDirectory dir;
-        const auto open = [&] { return open_at(AT_FDCWD, dir.path("lock"), O_RDWR | O_CREAT, 0600); };
-        auto held = FileLock::try_acquire(open(), LockMode::exclusive);
-        REQUIRE(held);
-        CHECK_FALSE(FileLock::try_acquire(open(), LockMode::shared));
-        held.reset();
-        CHECK(FileLock::try_acquire(open(), LockMode::shared));
-    }
-
-    TEST_CASE("waiting for a lock ends when it is asked to") {
-        const test::TemporaryDirectory dir;
-        const auto open = [&] { return open_at(AT_FDCWD, dir.path("lock"), O_RDWR | O_CREAT, 0600); };
-        const auto held = FileLock::try_acquire(open(), LockMode::exclusive);
-        std::stop_source source;
-        source.request_stop();
-        CHECK_THROWS_AS(FileLock::acquire(open(), LockMode::exclusive, source.get_token()), Error);
-        const RangeLock range = RangeLock::acquire(open(), 42, {});
-        CHECK_THROWS_AS(RangeLock::acquire(open(), 42, source.get_token()), Error);
-        CHECK_NOTHROW(RangeLock::acquire(open(), 77, source.get_token()));
-    }
-
     TEST_CASE("a tree goes without following links") {
         const test::TemporaryDirectory dir;
         const Fd root = open_at(AT_FDCWD, dir.path(), O_RDONLY | O_DIRECTORY);

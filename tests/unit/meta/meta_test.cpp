@@ -94,7 +94,7 @@ TEST_SUITE("meta") {
         Database other(dir.path("meta.db"), false);
         const Transaction held(other);
         std::stop_source stop;
-        Database database(dir.path("meta.db"), false, stop.get_token());
+        Database database(dir.path("meta.db"), false, {}, stop.get_token());
         std::thread asker([&] {
             std::this_thread::sleep_for(std::chrono::milliseconds(50));
             stop.request_stop();
