@@ -145,4 +145,12 @@ std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_ty
     throw Error(ErrorKind::unimplemented, "no decoder for layers of type ", printable(media_type));
 }
 
+std::string_view gzip_engine() noexcept {
+#ifdef LADE_HAVE_ISAL
+    return "isal";
+#else
+    return "zlib";
+#endif
+}
+
 } // namespace lade::archive

@@ -17,4 +17,7 @@ namespace lade::archive {
 // result and is read to its very end before the result reports its own.
 std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type);
 
+// The library that inflates gzip in this build: "isal" or "zlib".
+std::string_view gzip_engine() noexcept;
+
 } // namespace lade::archive

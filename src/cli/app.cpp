@@ -145,6 +145,8 @@ int run(int argc, char** argv, std::stop_token stop) {
     add_leases(app, context);
     add_namespaces(app, context);
     add_store(app, context);
+    add_events(app, context);
+    add_plugins(app, context);
     add_gc(app, context);
     add_completion(app, context);
     add_version(app, context);

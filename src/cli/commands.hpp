@@ -18,6 +18,8 @@ void add_snapshots(CLI::App& app, Context& context);
 void add_leases(CLI::App& app, Context& context);
 void add_namespaces(CLI::App& app, Context& context);
 void add_store(CLI::App& app, Context& context);
+void add_events(CLI::App& app, Context& context);
+void add_plugins(CLI::App& app, Context& context);
 void add_gc(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
 

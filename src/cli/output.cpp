@@ -36,6 +36,11 @@ Fd open_without_blocking(mode_t kind) {
 
 } // namespace
 
+bool has_reader() {
+    pollfd out{STDOUT_FILENO, 0, 0};
+    return ::poll(&out, 1, 0) <= 0;
+}
+
 // What cannot be opened once more (a socket, a pipe of another user) gets pieces small enough for whatever poll() calls
 // writable. A file takes everything.
 Output::Output(std::stop_token stop)

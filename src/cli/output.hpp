@@ -11,6 +11,9 @@
 
 namespace lade::cli {
 
+// False when stdout is a pipe or terminal whose other end is gone.
+bool has_reader();
+
 // Throws when stdout cannot take the bytes (resource_exhausted, internal), and Error cancelled when `stop` is
 // requested while nobody reads them.
 class Output final : public Sink {
