@@ -142,6 +142,7 @@ int run(int argc, char** argv, std::stop_token stop) {
     add_images(app, context);
     add_content(app, context);
     add_snapshots(app, context);
+    add_containers(app, context);
     add_leases(app, context);
     add_namespaces(app, context);
     add_store(app, context);
@@ -152,7 +153,10 @@ int run(int argc, char** argv, std::stop_token stop) {
     add_version(app, context);
 
     try {
-        app.parse(argc, argv);
+        auto arguments = separate_container_command(app, {argv + 1, argv + argc});
+        // CLI11 takes them from the back.
+        std::ranges::reverse(arguments);
+        app.parse(std::move(arguments));
     } catch (const CLI::Success&) {
         // Help or version was asked for, at whatever level.
         context.print(app.count("--version") > 0 ? "lade " LADE_VERSION "\n" : chosen_in(app).help());

@@ -15,6 +15,7 @@ namespace lade::cli {
 void add_images(CLI::App& app, Context& context);
 void add_content(CLI::App& app, Context& context);
 void add_snapshots(CLI::App& app, Context& context);
+void add_containers(CLI::App& app, Context& context);
 void add_leases(CLI::App& app, Context& context);
 void add_namespaces(CLI::App& app, Context& context);
 void add_store(CLI::App& app, Context& context);
@@ -28,6 +29,9 @@ void add_content_why(CLI::App& group, Context& context);
 void add_snapshots_why(CLI::App& group, Context& context, std::function<std::string()> snapshotter);
 // The verbs ingest, edit and abort of the group `content`.
 void add_ingest(CLI::App& group, Context& context);
+
+// Puts "--" before the command of a container, whose flags are its own.
+std::vector<std::string> separate_container_command(const CLI::App& app, std::vector<std::string> arguments);
 
 // A group of commands; without a subcommand it prints its help.
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about,

@@ -104,6 +104,13 @@ oci::Labels parse_labels(const std::vector<std::string>& arguments) {
     return labels;
 }
 
+std::vector<std::string> label_paths(const oci::Labels& changes) {
+    std::vector<std::string> paths;
+    for (const auto& [key, value] : changes)
+        paths.push_back("labels." + key);
+    return paths;
+}
+
 std::string format_labels(const oci::Labels& labels) {
     std::vector<std::string> parts;
     for (const auto& [key, value] : labels)

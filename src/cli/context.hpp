@@ -84,6 +84,8 @@ Filter parse_filter(const std::vector<std::string>& arguments);
 
 // "key=value" arguments to labels.
 oci::Labels parse_labels(const std::vector<std::string>& arguments);
+// The field paths that change these labels and no others.
+std::vector<std::string> label_paths(const oci::Labels& changes);
 // Sorted "k=v,k=v", or "-" when there are none.
 std::string format_labels(const oci::Labels& labels);
 Json labels_json(const oci::Labels& labels);

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
+#include "store/fields.hpp"
 #include "store/namespaces.hpp"
 
 namespace lade::cli {
@@ -21,15 +22,40 @@ struct CreateFlags {
     std::vector<std::string> labels;
 };
 
-void list(Context& context) {
+struct ResourceFlags {
+    std::string lease;
+    std::string type;
+    std::vector<std::string> keys;
+};
+
+Json describe(store::Store& store, const store::Lease& lease) {
+    const auto expire = lease.labels.find(std::string(oci::label::gc_expire));
+    const bool expires = !lease.owner_lock && expire != lease.labels.end();
+    const bool live = lives(store, lease, now());
+    Json owner;
+    if (lease.owner_lock)
+        owner = {{"alive", live}, {"pid", nullptr}};
+    if (const auto pid = owner_of(store, lease))
+        owner["pid"] = *pid;
+    return {{"id", lease.id},
+            {"created", rfc3339(lease.created)},
+            {"expires", expires ? Json(expire->second) : Json()},
+            {"live", live},
+            {"owner", owner},
+            {"labels", labels_json(lease.labels)}};
+}
+
+void list(Context& context, const std::vector<std::string>& filters) {
+    const Filter filter = parse_filter(filters);
+    store::Store* store = context.find_store();
     std::vector<store::Lease> all;
-    if (store::Store* store = context.find_store())
+    if (store != nullptr)
         all = store::Leases(*store, context.name_space).list();
+    std::erase_if(all, [&](const store::Lease& lease) { return !filter.matches(store::fields(lease)); });
     if (context.json) {
         Json array = Json::array();
         for (const store::Lease& lease : all)
-            array.push_back(
-                {{"id", lease.id}, {"created", rfc3339(lease.created)}, {"labels", labels_json(lease.labels)}});
+            array.push_back(describe(*store, lease));
         context.print_json(array);
         return;
     }
@@ -44,6 +70,19 @@ void list(Context& context) {
     context.print(table.text());
 }
 
+void resources(Context& context, const std::string& id) {
+    Json array = Json::array();
+    Table table({"TYPE", "KEY"});
+    for (const store::LeaseResource& one : store::Leases(context.existing_store(), context.name_space).resources(id)) {
+        array.push_back({{"type", one.type}, {"key", one.key}});
+        table.add({one.type, one.key});
+    }
+    if (context.json)
+        context.print_json(array);
+    else
+        context.print(table.text());
+}
+
 void create(Context& context, const CreateFlags& flags) {
     const auto expires = parse_duration(flags.expires);
     if (!expires)
@@ -56,45 +95,91 @@ void create(Context& context, const CreateFlags& flags) {
     if (expires->count() > 0)
         lease.labels.insert_or_assign(std::string(oci::label::gc_expire), rfc3339(now() + *expires));
     store::Leases(context.store(), context.name_space).create(lease);
-    context.print(lease.id + "\n");
+    context.print(printable(lease.id) + "\n");
+}
+
+void add_list(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "ls", "list leases", {"list"});
+    auto filters = std::make_shared<std::vector<std::string>>();
+    add_filters(command, *filters);
+    add_quiet(command, context, "print ids only");
+    add_json(command, context);
+    command.callback([&context, filters] { context.command = [&context, filters] { list(context, *filters); }; });
+}
+
+void add_create(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "create", "make a lease and print its id");
+    auto flags = std::make_shared<CreateFlags>();
+    command.add_option("--id", flags->id, "its id; made up unless given");
+    command.add_option("-x,--expires", flags->expires, "how long it lasts; 0 for ever")->capture_default_str();
+    command.add_option("label", flags->labels, "labels, key=value");
+    command.callback([&context, flags] { context.command = [&context, flags] { create(context, *flags); }; });
+}
+
+void add_remove(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "rm", "remove leases, and what only they kept", {"remove", "del", "delete"});
+    struct Flags {
+        std::vector<std::string> ids;
+        bool sync = false;
+    };
+    auto flags = std::make_shared<Flags>();
+    command.add_option("id", flags->ids, "the leases")->required();
+    command.add_flag("--sync", flags->sync, "accepted for ctr; removal always waits");
+    command.callback([&context, flags] {
+        context.command = [&context, flags] {
+            store::Leases leases(context.store(), context.name_space);
+            context.collect_at_end();
+            for_each_item(flags->ids, [&](const std::string& id) {
+                if (!leases.remove(id))
+                    throw Error(ErrorKind::not_found, "lease ", printable(id), " not found");
+                context.print(printable(id) + "\n");
+            });
+        };
+    });
+}
+
+using Change = void (store::Leases::*)(const std::string&, const store::LeaseResource&);
+
+// Both commands that change what a lease holds: `each` is done to every key.
+CLI::App& add_change(CLI::App& group, Context& context, const std::string& name, const std::string& about,
+                     Change each) {
+    CLI::App& command = add_command(group, name, about);
+    auto flags = std::make_shared<ResourceFlags>();
+    command.add_option("lease", flags->lease, "the lease")->required();
+    command.add_option("type", flags->type, "content, images, ingests or snapshots/<snapshotter>")->required();
+    command.add_option("key", flags->keys, "digests, names, refs or keys")->required();
+    command.callback([&context, flags, each] {
+        context.command = [&context, flags, each] {
+            store::Leases leases(context.store(), context.name_space);
+            static_cast<void>(leases.get(flags->lease));
+            if (each == &store::Leases::drop)
+                context.collect_at_end();
+            for_each_item(flags->keys, [&](const std::string& key) {
+                (leases.*each)(flags->lease, {.type = flags->type, .key = key});
+            });
+        };
+    });
+    return command;
+}
+
+void add_resources(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "resources", "list what a lease holds");
+    auto id = std::make_shared<std::string>();
+    command.add_option("lease", *id, "the lease")->required();
+    add_json(command, context);
+    command.callback([&context, id] { context.command = [&context, id] { resources(context, *id); }; });
 }
 
 } // namespace
 
 void add_leases(CLI::App& app, Context& context) {
     CLI::App& group = add_group(app, "leases", "keep things from garbage collection for a while", {"lease"});
-
-    CLI::App& ls = add_command(group, "ls", "list leases", {"list"});
-    add_quiet(ls, context, "print ids only");
-    add_json(ls, context);
-    ls.callback([&context] { context.command = [&context] { list(context); }; });
-
-    CLI::App& create_command = add_command(group, "create", "make a lease and print its id");
-    auto flags = std::make_shared<CreateFlags>();
-    create_command.add_option("--id", flags->id, "its id; made up unless given");
-    create_command.add_option("-x,--expires", flags->expires, "how long it lasts; 0 for ever")->capture_default_str();
-    create_command.add_option("label", flags->labels, "labels, key=value");
-    create_command.callback([&context, flags] { context.command = [&context, flags] { create(context, *flags); }; });
-
-    CLI::App& rm = add_command(group, "rm", "remove leases, and what only they kept", {"remove", "del", "delete"});
-    struct RemoveFlags {
-        std::vector<std::string> ids;
-        bool sync = false;
-    };
-    auto remove_flags = std::make_shared<RemoveFlags>();
-    rm.add_option("id", remove_flags->ids, "the leases")->required();
-    rm.add_flag("--sync", remove_flags->sync, "accepted for ctr; removal always waits");
-    rm.callback([&context, remove_flags] {
-        context.command = [&context, remove_flags] {
-            store::Leases leases(context.store(), context.name_space);
-            context.collect_at_end();
-            for_each_item(remove_flags->ids, [&](const std::string& id) {
-                if (!leases.remove(id))
-                    throw Error(ErrorKind::not_found, "lease ", printable(id), " not found");
-                context.print(id + "\n");
-            });
-        };
-    });
+    add_list(group, context);
+    add_create(group, context);
+    add_remove(group, context);
+    add_change(group, context, "add", "let a lease hold something, made already or not", &store::Leases::add);
+    add_change(group, context, "drop", "let a lease hold something no longer", &store::Leases::drop);
+    add_resources(group, context);
 }
 
 } // namespace lade::cli

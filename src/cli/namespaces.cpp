@@ -5,18 +5,22 @@
 
 #include <memory>
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
+#include "store/fields.hpp"
 
 namespace lade::cli {
 
 namespace {
 
-void list(Context& context) {
+void list(Context& context, const std::vector<std::string>& filters) {
+    const Filter filter = parse_filter(filters);
     std::vector<store::Namespace> all;
     if (store::Store* store = context.find_store())
         all = store::Namespaces(*store).list();
+    std::erase_if(all, [&](const store::Namespace& one) { return !filter.matches(store::fields(one)); });
     if (context.json) {
         Json array = Json::array();
         for (const store::Namespace& one : all)
@@ -35,9 +39,25 @@ void list(Context& context) {
     context.print(table.text());
 }
 
+// What nothing keeps any more does not keep a namespace either, so it is collected before anybody is told to do so.
+void remove(Context& context, const std::string& name) {
+    store::Namespaces namespaces(context.store());
+    try {
+        namespaces.remove(name);
+        return;
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::failed_precondition || context.no_gc)
+            throw;
+    }
+    context.collect_at_end();
+    context.finish();
+    namespaces.remove(name);
+}
+
 struct Flags {
     std::string name;
     std::vector<std::string> names;
+    std::vector<std::string> filters;
     std::vector<std::string> labels;
     bool cgroup = false;
 };
@@ -51,7 +71,8 @@ void add_namespaces(CLI::App& app, Context& context) {
     CLI::App& ls = add_command(group, "ls", "list namespaces", {"list"});
     add_quiet(ls, context, "print names only");
     add_json(ls, context);
-    ls.callback([&context] { context.command = [&context] { list(context); }; });
+    add_filters(ls, flags->filters);
+    ls.callback([&context, flags] { context.command = [&context, flags] { list(context, flags->filters); }; });
 
     CLI::App& create = add_command(group, "create", "make a namespace", {"c"});
     create.add_option("name", flags->name, "its name")->required();
@@ -76,11 +97,10 @@ void add_namespaces(CLI::App& app, Context& context) {
     rm.add_flag("-c,--cgroup", flags->cgroup, "accepted for ctr")->group("");
     rm.callback([&context, flags] {
         context.command = [&context, flags] {
-            store::Namespaces namespaces(context.store());
             for_each_item(flags->names, [&](const std::string& name) {
                 // As ctr has it: one that is gone already is gone.
-                namespaces.remove(name);
-                context.print(name + "\n");
+                remove(context, name);
+                context.print(printable(name) + "\n");
             });
         };
     });

@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
+#include "store/fields.hpp"
 
 namespace lade::cli {
 
@@ -22,6 +23,8 @@ struct Flags {
     std::string key;
     std::string target;
     std::vector<std::string> keys;
+    std::vector<std::string> filters;
+    std::vector<std::string> labels;
     bool bytes = false;
 
     std::string name() const { return snapshotter.empty() ? "overlayfs" : snapshotter; }
@@ -63,7 +66,9 @@ Json describe(const store::Snapshot& snapshot, const Flags& flags) {
 }
 
 void list(Context& context, const Flags& flags) {
-    const std::vector<store::Snapshot> all = list_all(context, flags);
+    const Filter filter = parse_filter(flags.filters);
+    std::vector<store::Snapshot> all = list_all(context, flags);
+    std::erase_if(all, [&](const store::Snapshot& snapshot) { return !filter.matches(store::fields(snapshot)); });
     if (context.json) {
         Json array = Json::array();
         for (const store::Snapshot& snapshot : all)
@@ -155,6 +160,20 @@ void usage(Context& context, const Flags& flags) {
         context.print(table.text());
 }
 
+void label(Context& context, const Flags& flags) {
+    const oci::Labels changes = parse_labels(flags.labels);
+    store::Snapshots snapshots = open(context, flags);
+    if (!changes.empty()) {
+        context.store();
+        snapshots.update(flags.key, changes, label_paths(changes));
+    }
+    const oci::Labels labels = snapshots.get(flags.key).labels;
+    if (context.json)
+        context.print_json({{"key", flags.key}, {"labels", labels_json(labels)}});
+    else
+        context.print(cat(labels.empty() ? "" : format_labels(labels), '\n'));
+}
+
 void mounts(Context& context, const Flags& flags) {
     Json array = Json::array();
     std::string text;
@@ -183,7 +202,9 @@ void add_snapshots(CLI::App& app, Context& context) {
             [&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
     };
 
-    add(add_command(group, "ls", "list snapshots", {"list"}), list);
+    CLI::App& ls = add_command(group, "ls", "list snapshots", {"list"});
+    add_filters(ls, flags->filters);
+    add(ls, list);
     add(add_command(group, "tree", "show which snapshot lies on which"), tree);
 
     CLI::App& info_command = add_command(group, "info", "show one snapshot");
@@ -203,6 +224,11 @@ void add_snapshots(CLI::App& app, Context& context) {
 
     add_snapshots_why(group, context, [flags] { return flags->name(); });
 
+    CLI::App& label_command = add_command(group, "label", "set labels and print all; key= removes one");
+    label_command.add_option("key", flags->key, "the snapshot")->required();
+    label_command.add_option("label", flags->labels, "labels, key=value");
+    add(label_command, label);
+
     CLI::App& rm = add_command(group, "rm", "remove snapshots", {"remove", "del", "delete"});
     rm.add_option("key", flags->keys, "the snapshots");
     rm.callback([&context, flags] {
@@ -210,7 +236,7 @@ void add_snapshots(CLI::App& app, Context& context) {
             snapshot::validate_name(flags->name());
             store::Snapshots snapshots(context.store(), context.name_space, flags->name());
             for_each_item(flags->keys, [&](const std::string& key) {
-                doing([&] { return cat("remove ", printable(key)); }, [&] { snapshots.remove(key); });
+                doing([&] { return cat("remove ", printable(key)); }, [&] { snapshots.remove(key, context.lease); });
             });
         };
     });

@@ -118,6 +118,25 @@ Adaptor fields(const Namespace& name_space) {
     };
 }
 
+Adaptor fields(const Container& container) {
+    return [&container](const FieldPath& path) -> std::optional<FieldValue> {
+        const std::string name = path.size() == 1 ? path[0] : cat(path[0], '.', path[1]);
+        if (path[0] == "labels")
+            return map_field(container.labels, path);
+        if (name == "id")
+            return non_empty(container.id);
+        if (name == "image")
+            return non_empty(container.image);
+        if (name == "runtime.name")
+            return non_empty(container.runtime_name);
+        if (name == "created")
+            return container.created;
+        if (name == "updated")
+            return container.updated;
+        return std::nullopt;
+    };
+}
+
 Adaptor fields(const Event& event) {
     const auto payload = std::make_shared<const Json>(parse_json(event.payload, "event"));
     return [&event, payload](const FieldPath& path) -> std::optional<FieldValue> {

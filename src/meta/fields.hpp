@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/filter.hpp"
+#include "meta/containers.hpp"
 #include "meta/content.hpp"
 #include "meta/events.hpp"
 #include "meta/images.hpp"
@@ -22,6 +23,7 @@ Adaptor fields(const Blob& blob);
 Adaptor fields(const Snapshot& snapshot);
 Adaptor fields(const Lease& lease);
 Adaptor fields(const Namespace& name_space);
+Adaptor fields(const Container& container);
 // `event.<field>` are those of the payload.
 Adaptor fields(const Event& event);
 

@@ -74,4 +74,13 @@ void Leases::drop(const std::string& id, const LeaseResource& resource) {
                   resource.key);
 }
 
+std::vector<LeaseResource> Leases::resources(const std::string& id) {
+    std::vector<LeaseResource> resources;
+    Statement rows =
+        database_.query("SELECT type, key FROM lease_resources WHERE lease = ? ORDER BY type, key", row_of(id));
+    while (rows.next())
+        resources.push_back({.type = rows.text(0), .key = rows.text(1)});
+    return resources;
+}
+
 } // namespace lade::meta

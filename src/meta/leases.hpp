@@ -39,7 +39,10 @@ public:
     bool remove(const std::string& id);
     // Adding twice is one entry. not_found: no such lease.
     void add(const std::string& id, const LeaseResource& resource);
+    // One that is not held is success. not_found: no such lease.
     void drop(const std::string& id, const LeaseResource& resource);
+    // By type, then key, in byte order. not_found: no such lease.
+    std::vector<LeaseResource> resources(const std::string& id);
 
 private:
     Lease from_row(const Statement& row);

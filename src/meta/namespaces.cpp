@@ -15,6 +15,11 @@ namespace {
 
 const LabelTable label_table{"namespace_labels"};
 
+// Counted, and named in the plural unless it is one.
+std::string count_of(std::int64_t count, std::string_view noun) {
+    return cat(count, ' ', noun, count == 1 ? "" : "s");
+}
+
 } // namespace
 
 std::vector<Namespace> Namespaces::list() {
@@ -54,25 +59,42 @@ void Namespaces::label(const std::string& name, const oci::Labels& changes) {
             {{"name", name}, {"labels", read_labels(database_, label_table, name)}});
 }
 
-bool Namespaces::remove(const std::string& name) {
+std::vector<std::string> Namespaces::left_in(const std::string& name) {
     struct Kind {
-        const char* word;
+        const char* noun;
         const char* sql;
     };
-    static constexpr std::array kinds{
-        Kind{.word = "images", .sql = "SELECT 1 FROM images WHERE namespace = ? LIMIT 1"},
-        Kind{.word = "content", .sql = "SELECT 1 FROM content WHERE namespace = ? LIMIT 1"},
-        Kind{.word = "snapshots", .sql = "SELECT 1 FROM snapshots WHERE namespace = ? LIMIT 1"},
-        Kind{.word = "containers", .sql = "SELECT 1 FROM containers WHERE namespace = ? LIMIT 1"},
-        Kind{.word = "leases", .sql = "SELECT 1 FROM leases WHERE namespace = ? LIMIT 1"},
-        Kind{.word = "ingests", .sql = "SELECT 1 FROM ingests WHERE namespace = ? LIMIT 1"},
+    static constexpr std::array before_snapshots{
+        Kind{.noun = "image", .sql = "SELECT count(*) FROM images WHERE namespace = ?"},
+        Kind{.noun = "blob", .sql = "SELECT count(*) FROM content WHERE namespace = ?"},
+        Kind{.noun = "container", .sql = "SELECT count(*) FROM containers WHERE namespace = ?"},
     };
-    std::string left;
-    for (const Kind& kind : kinds)
-        if (database_.query(kind.sql, name).next())
-            left += cat(left.empty() ? "" : ", ", kind.word);
-    if (!left.empty())
-        throw Error(ErrorKind::failed_precondition, "namespace \"", name, "\" must be empty, but it still has ", left);
+    static constexpr std::array after_snapshots{
+        Kind{.noun = "lease", .sql = "SELECT count(*) FROM leases WHERE namespace = ?"},
+        Kind{.noun = "ingest", .sql = "SELECT count(*) FROM ingests WHERE namespace = ?"},
+    };
+    std::vector<std::string> left;
+    const auto count = [&](const Kind& kind) {
+        Statement row = database_.query(kind.sql, name);
+        if (row.next() && row.integer(0) > 0)
+            left.push_back(count_of(row.integer(0), kind.noun));
+    };
+    for (const Kind& kind : before_snapshots)
+        count(kind);
+    for (Statement rows = database_.query("SELECT snapshotter, count(*) FROM snapshots WHERE namespace = ? "
+                                          "GROUP BY snapshotter ORDER BY snapshotter",
+                                          name);
+         rows.next();)
+        left.push_back(cat("snapshots on \"", printable(rows.text(0)), "\" snapshotter (", rows.integer(1), ")"));
+    for (const Kind& kind : after_snapshots)
+        count(kind);
+    return left;
+}
+
+bool Namespaces::remove(const std::string& name) {
+    if (const std::vector<std::string> left = left_in(name); !left.empty())
+        throw Error(ErrorKind::failed_precondition, "namespace \"", printable(name),
+                    "\" must be empty, but it still has ", join(left, ", "));
     if (database_.run("DELETE FROM namespaces WHERE name = ?", name) == 0)
         return false;
     publish(database_, name, "/namespaces/delete", {{"name", name}});

@@ -33,6 +33,9 @@ public:
     bool remove(const std::string& name);
 
 private:
+    // What a namespace must lose before it can go, e.g. "2 images", "snapshots on \"native\" snapshotter (1)".
+    std::vector<std::string> left_in(const std::string& name);
+
     Database& database_;
 };
 

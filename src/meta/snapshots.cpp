@@ -88,54 +88,102 @@ std::optional<std::int64_t> Snapshots::committed_id(const std::string& name, Err
     return parent->id;
 }
 
+Snapshot Snapshots::get(const std::string& key) {
+    auto snapshot = find(key);
+    if (!snapshot)
+        throw Error(ErrorKind::not_found, "snapshot ", printable(key), " not found");
+    return *std::move(snapshot);
+}
+
+void Snapshots::publish_prepare(const std::string& key, const std::string& parent) {
+    publish(database_, namespace_, "/snapshot/prepare",
+            {{"key", key}, {"parent", parent}, {"snapshotter", snapshotter_}});
+}
+
 std::int64_t Snapshots::create(const std::string& key, const std::string& parent, SnapshotKind kind,
                                const oci::Labels& labels) {
     oci::validate(labels);
-    if (key.empty())
+    const std::int64_t id = begin(key, parent, kind);
+    merge_labels(database_, label_table, id, labels);
+    if (kind == SnapshotKind::active)
+        publish_prepare(key, parent);
+    return id;
+}
+
+std::int64_t Snapshots::begin(const std::string& working_key, const std::string& parent, SnapshotKind kind) {
+    if (working_key.empty())
         throw Error(ErrorKind::invalid_argument, "a snapshot needs a key");
+    if (kind == SnapshotKind::committed)
+        throw Error(ErrorKind::invalid_argument, "snapshot ", printable(working_key),
+                    ": only active snapshots and views are created");
     const auto parent_id = committed_id(parent, ErrorKind::invalid_argument);
     const Time time = now();
     if (database_.run("INSERT OR IGNORE INTO snapshots (namespace, snapshotter, key, parent, kind, created, updated) "
                       "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                      namespace_, snapshotter_, key, parent_id, to_string(kind), time, time) == 0)
+                      namespace_, snapshotter_, working_key, parent_id, to_string(kind), time, time) == 0)
+        throw Error(ErrorKind::already_exists, "snapshot ", printable(working_key), " already exists");
+    return database_.last_id();
+}
+
+void Snapshots::finish(const std::string& working_key, const std::string& key, const oci::Labels& labels) {
+    oci::validate(labels);
+    const Snapshot row = get(working_key);
+    if (key.empty())
+        throw Error(ErrorKind::invalid_argument, "a snapshot needs a key");
+    if (find(key))
         throw Error(ErrorKind::already_exists, "snapshot ", printable(key), " already exists");
-    const std::int64_t id = database_.last_id();
-    merge_labels(database_, label_table, id, labels);
-    if (kind == SnapshotKind::active)
-        publish(database_, namespace_, "/snapshot/prepare",
-                {{"key", key}, {"parent", parent}, {"snapshotter", snapshotter_}});
-    return id;
+    const Time time = now();
+    database_.run("UPDATE snapshots SET key = ?, created = ?, updated = ? WHERE id = ?", key, time, time, row.id);
+    merge_labels(database_, label_table, row.id, labels);
+    if (row.kind == SnapshotKind::active)
+        publish_prepare(key, row.parent);
+}
+
+void Snapshots::abandon(const std::string& working_key) {
+    database_.run("DELETE FROM snapshots WHERE namespace = ? AND snapshotter = ? AND key = ?", namespace_, snapshotter_,
+                  working_key);
 }
 
 void Snapshots::commit(const std::string& key, const std::string& name, const std::string& parent,
                        const oci::Labels& labels) {
     oci::validate(labels);
+    if (name.empty())
+        throw Error(ErrorKind::invalid_argument, "a snapshot needs a key");
     if (find(name))
         throw Error(ErrorKind::already_exists, "snapshot ", printable(name), " already exists");
-    const auto snapshot = find(key);
-    if (!snapshot)
-        throw Error(ErrorKind::not_found, "snapshot ", printable(key), " not found");
-    if (snapshot->kind != SnapshotKind::active)
+    const Snapshot snapshot = get(key);
+    if (snapshot.kind != SnapshotKind::active)
         throw Error(ErrorKind::failed_precondition, "snapshot ", printable(key), " is not active");
-    const auto parent_id = committed_id(parent, ErrorKind::failed_precondition);
+    if (!snapshot.parent.empty() && !parent.empty() && parent != snapshot.parent)
+        throw Error(ErrorKind::invalid_argument, "snapshot ", printable(key), " lies on ", printable(snapshot.parent),
+                    ", not on ", printable(parent));
+    const auto parent_id =
+        committed_id(snapshot.parent.empty() ? parent : snapshot.parent, ErrorKind::failed_precondition);
     const Time time = now();
     database_.run("UPDATE snapshots SET key = ?, parent = ?, kind = 'committed', created = ?, updated = ? WHERE id = ?",
-                  name, parent_id, time, time, snapshot->id);
-    replace_labels(database_, label_table, snapshot->id, labels);
+                  name, parent_id, time, time, snapshot.id);
+    replace_labels(database_, label_table, snapshot.id, labels);
     publish(database_, namespace_, "/snapshot/commit", {{"key", key}, {"name", name}, {"snapshotter", snapshotter_}});
 }
 
+Snapshot Snapshots::update(const std::string& key, const oci::Labels& labels, const std::vector<std::string>& paths) {
+    const Snapshot snapshot = get(key);
+    const oci::Labels changed = update_labels(snapshot.labels, labels, paths);
+    oci::validate(changed);
+    replace_labels(database_, label_table, snapshot.id, changed);
+    database_.run("UPDATE snapshots SET updated = ? WHERE id = ?", now(), snapshot.id);
+    return get(key);
+}
+
 std::int64_t Snapshots::remove(const std::string& key) {
-    const auto snapshot = find(key);
-    if (!snapshot)
-        throw Error(ErrorKind::not_found, "snapshot ", printable(key), " not found");
-    if (Statement child = database_.query("SELECT key FROM snapshots WHERE parent = ? LIMIT 1", snapshot->id);
+    const Snapshot snapshot = get(key);
+    if (Statement child = database_.query("SELECT key FROM snapshots WHERE parent = ? LIMIT 1", snapshot.id);
         child.next())
         throw Error(ErrorKind::failed_precondition, "cannot remove snapshot ", printable(key), " with child ",
                     printable(child.text(0)));
-    database_.run("DELETE FROM snapshots WHERE id = ?", snapshot->id);
+    database_.run("DELETE FROM snapshots WHERE id = ?", snapshot.id);
     publish(database_, namespace_, "/snapshot/remove", {{"key", key}, {"snapshotter", snapshotter_}});
-    return snapshot->id;
+    return snapshot.id;
 }
 
 } // namespace lade::meta

@@ -40,18 +40,29 @@ public:
     // Ids from the nearest parent down to the base; empty for a snapshot without a parent.
     std::vector<std::int64_t> parents(const std::string& key);
 
-    // A new active or view row; returns its id. already_exists; not_found: the parent;
-    // invalid_argument: the parent is not committed.
+    // A new active or view row; returns its id. not_found: the parent; invalid_argument: the parent is not committed,
+    // or `kind` is; already_exists.
     std::int64_t create(const std::string& key, const std::string& parent, SnapshotKind kind,
                         const oci::Labels& labels);
-    // The active `key` becomes the committed `name` on `parent` ("" for none), with exactly `labels`.
-    // already_exists, not_found, failed_precondition as 6.2 has them.
+    // As create(), but nobody is told: a row to work under, which finish() makes a snapshot.
+    std::int64_t begin(const std::string& working_key, const std::string& parent, SnapshotKind kind);
+    // The row becomes the snapshot `key`, as create() would have made it. not_found: it is gone; already_exists.
+    void finish(const std::string& working_key, const std::string& key, const oci::Labels& labels);
+    // Removes what begin() made, if it is still there; nobody is told.
+    void abandon(const std::string& working_key);
+    // The active `key` becomes the committed `name`, with exactly `labels`. It keeps its parent; one that has none gets
+    // `parent`, unless that is "". already_exists: `name`; not_found: `key`, or the parent; failed_precondition: `key`
+    // is not active, or the parent not committed; invalid_argument: it has another parent.
     void commit(const std::string& key, const std::string& name, const std::string& parent, const oci::Labels& labels);
+    // Changes labels by field path (update_labels). not_found.
+    Snapshot update(const std::string& key, const oci::Labels& labels, const std::vector<std::string>& paths);
     // Returns the id of the removed row. not_found; failed_precondition: it has children.
     std::int64_t remove(const std::string& key);
 
 private:
     Snapshot from_row(const Statement& row);
+    Snapshot get(const std::string& key);
+    void publish_prepare(const std::string& key, const std::string& parent);
     std::optional<std::int64_t> committed_id(const std::string& name, ErrorKind when_not_committed);
 
     Database& database_;

@@ -23,6 +23,7 @@ inline constexpr std::string_view gc_bref_snapshot = "containerd.io/gc.bref.snap
 inline constexpr std::string_view gc_flat = "containerd.io/gc.flat";
 inline constexpr std::string_view gc_condition = "containerd.io/gc.cond.snapshot."; // + snapshotter
 inline constexpr std::string_view gc_used_at = "containerd.io/gc.cond.value-usedat";
+inline constexpr std::string_view snapshot_ref = "containerd.io/snapshot.ref";
 inline constexpr std::string_view uncompressed = "containerd.io/uncompressed";
 inline constexpr std::string_view distribution_source = "containerd.io/distribution.source."; // + host
 inline constexpr std::string_view shareable = "containerd.io/namespace.shareable";

@@ -9,7 +9,9 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/text.hpp"
 #include "meta/namespaces.hpp"
+#include "oci/digest.hpp"
 
 namespace lade::store {
 
@@ -17,6 +19,7 @@ namespace {
 
 constexpr auto lease_expiry = std::chrono::hours(24);
 constexpr std::string_view lock_prefix = "lease-";
+constexpr std::size_t max_owner = 32;
 
 // A collector may remove the file between our making it and our locking it; then it is not ours.
 std::optional<FileLock> try_own(int locks, const std::string& name) {
@@ -43,6 +46,7 @@ LeaseHold::LeaseHold(Store& store, const std::string& name_space, std::string al
       lock_name_(cat(lock_prefix, random_text(16))) {
     while (!lock_)
         lock_ = try_own(store_.locks(), lock_name_);
+    write_all(lock_->fd(), as_bytes(std::to_string(::getpid())), lock_name_);
     meta::Transaction transaction(store_.database());
     meta::Namespaces(store_.database()).ensure(namespace_);
     meta::Leases leases(store_.database(), namespace_);
@@ -74,6 +78,10 @@ void LeaseHold::add(const LeaseResource& resource) {
         leases.add(also_, resource);
 }
 
+void LeaseHold::add_own(const LeaseResource& resource) {
+    meta::Leases(store_.database(), namespace_).add(id_, resource);
+}
+
 void LeaseHold::drop(const LeaseResource& resource) {
     meta::Leases leases(store_.database(), namespace_);
     leases.drop(id_, resource);
@@ -90,6 +98,29 @@ bool lives(const Store& store, const Lease& lease, Time time) {
     const auto expire = lease.labels.find(std::string(oci::label::gc_expire));
     const auto end = expire == lease.labels.end() ? std::nullopt : parse_rfc3339(expire->second);
     return !end || *end >= time;
+}
+
+std::optional<std::uint64_t> owner_of(const Store& store, const Lease& lease) {
+    if (!lease.owner_lock)
+        return std::nullopt;
+    return parse_number(find_text(store.locks(), *lease.owner_lock, max_owner).value_or(""));
+}
+
+void validate(const LeaseResource& resource) {
+    if (resource.key.empty())
+        throw Error(ErrorKind::invalid_argument, "lease resource of type ", printable(resource.type),
+                    ": a key is needed");
+    const std::vector<std::string> parts = split(resource.type, '/');
+    if (resource.type == "content") {
+        static_cast<void>(oci::Digest::parse(resource.key));
+    } else if (parts.front() == "snapshots") {
+        if (parts.size() != 2 || parts.back().empty())
+            throw Error(ErrorKind::invalid_argument, "lease resource type \"", printable(resource.type),
+                        "\": snapshots/<snapshotter> is meant");
+    } else if (resource.type != "ingests" && resource.type != "images") {
+        throw Error(ErrorKind::unimplemented, "lease resource type \"", printable(resource.type),
+                    "\": there are content, images, ingests and snapshots/<snapshotter>");
+    }
 }
 
 void remove_dead_locks(Store& store) {

@@ -3,6 +3,7 @@
 // flock says that it lives, so what a killed command left is collectable at once.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,8 +27,10 @@ public:
     LeaseHold(const LeaseHold&) = delete;
     LeaseHold& operator=(const LeaseHold&) = delete;
 
-    // Both belong inside the transaction that makes or removes the thing.
+    // These belong inside the transaction that makes or removes the thing.
     void add(const LeaseResource& resource);
+    // For what is of use to nobody once this process is gone: the lease of people does not get it.
+    void add_own(const LeaseResource& resource);
     void drop(const LeaseResource& resource);
 
 private:
@@ -41,6 +44,13 @@ private:
 
 // A lease with an owner lives as long as the owner does, any other one until it expires.
 bool lives(const Store& store, const Lease& lease, Time time);
+
+// The process that the lease belongs to, as it called itself; nullopt: nobody's, or gone with its lock file.
+std::optional<std::uint64_t> owner_of(const Store& store, const Lease& lease);
+
+// What a lease of people may be given (2.8). invalid_argument: content that is no digest, snapshots without exactly one
+// snapshotter, no key; unimplemented: any other type.
+void validate(const LeaseResource& resource);
 
 // Removes lock files that belong to nobody any more.
 void remove_dead_locks(Store& store);

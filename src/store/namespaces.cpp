@@ -40,11 +40,15 @@ bool Namespaces::remove(const std::string& name) {
     return in_transaction(store_, [&] { return meta::Namespaces(store_.database()).remove(name); });
 }
 
-std::vector<meta::Lease> Leases::list() {
+std::vector<Lease> Leases::list() {
     return meta::Leases(store_.database(), namespace_).list();
 }
 
-void Leases::create(const meta::Lease& lease) {
+Lease Leases::get(const std::string& id) {
+    return meta::Leases(store_.database(), namespace_).get(id);
+}
+
+void Leases::create(const Lease& lease) {
     in_transaction(store_, [&] {
         meta::Namespaces(store_.database()).ensure(namespace_);
         meta::Leases(store_.database(), namespace_).create(lease);
@@ -53,6 +57,20 @@ void Leases::create(const meta::Lease& lease) {
 
 bool Leases::remove(const std::string& id) {
     return in_transaction(store_, [&] { return meta::Leases(store_.database(), namespace_).remove(id); });
+}
+
+void Leases::add(const std::string& id, const LeaseResource& resource) {
+    validate(resource);
+    in_transaction(store_, [&] { meta::Leases(store_.database(), namespace_).add(id, resource); });
+}
+
+void Leases::drop(const std::string& id, const LeaseResource& resource) {
+    validate(resource);
+    in_transaction(store_, [&] { meta::Leases(store_.database(), namespace_).drop(id, resource); });
+}
+
+std::vector<LeaseResource> Leases::resources(const std::string& id) {
+    return meta::Leases(store_.database(), namespace_).resources(id);
 }
 
 } // namespace lade::store

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "meta/leases.hpp"
 #include "meta/namespaces.hpp"
+#include "store/leases.hpp"
 #include "store/store.hpp"
 
 namespace lade::store {
@@ -34,9 +34,15 @@ class Leases {
 public:
     Leases(Store& store, std::string name_space) : store_(store), namespace_(std::move(name_space)) {}
 
-    std::vector<meta::Lease> list();
-    void create(const meta::Lease& lease);
+    std::vector<Lease> list();
+    // not_found names it.
+    Lease get(const std::string& id);
+    void create(const Lease& lease);
     bool remove(const std::string& id);
+    // As validate(const LeaseResource&), and not_found: no such lease. What is given need not exist.
+    void add(const std::string& id, const LeaseResource& resource);
+    void drop(const std::string& id, const LeaseResource& resource);
+    std::vector<LeaseResource> resources(const std::string& id);
 
 private:
     Store& store_;

@@ -7,6 +7,14 @@
 
 namespace lade::store {
 
+namespace {
+
+std::string working_key(std::string_view prefix) {
+    return cat(prefix, now().time_since_epoch().count() % 1'000'000'000, '-', random_text(4));
+}
+
+} // namespace
+
 Snapshots::Snapshots(Store& store, std::string name_space, std::string_view snapshotter)
     : store_(store),
       namespace_(std::move(name_space)),
@@ -67,23 +75,113 @@ void Snapshots::discard_directory(snapshot::Id id) const {
     snapshotter_->discard(id, store_.trash(), Store::trash_name(cat(snapshotter_->name(), '-', id)));
 }
 
-void Snapshots::remove(const std::string& key) {
-    snapshot::Id id = 0;
-    {
-        meta::Transaction transaction(store_.database());
-        id = rows_.remove(key);
-        transaction.commit();
-    }
+snapshot::Id Snapshots::remove_row(const std::string& key, const std::string& lease) {
+    const snapshot::Id id = rows_.remove(key);
+    if (meta::Leases leases(store_.database(), namespace_); !lease.empty() && leases.find(lease))
+        leases.drop(lease, resource(key));
+    return id;
+}
+
+void Snapshots::remove_directory(snapshot::Id id) {
     discard_directory(id);
     // The row is gone, which was the task; the files that stay are the next collection's.
     static_cast<void>(store_.empty_trash());
 }
 
+void Snapshots::remove(const std::string& key, const std::string& lease) {
+    meta::Transaction transaction(store_.database());
+    const snapshot::Id id = remove_row(key, lease);
+    transaction.commit();
+    remove_directory(id);
+}
+
+Snapshot Snapshots::update(const std::string& key, const oci::Labels& labels, const std::vector<std::string>& paths) {
+    meta::Transaction transaction(store_.database());
+    Snapshot updated = rows_.update(key, labels, paths);
+    transaction.commit();
+    return updated;
+}
+
+// Whoever is told that a snapshot is there already relies on it.
+void Snapshots::refuse_existing(const std::string& key, const oci::Labels& labels, LeaseHold& lease) {
+    const auto target = labels.find(std::string(oci::label::snapshot_ref));
+    meta::Transaction transaction(store_.database());
+    for (const std::string& one : {target == labels.end() ? std::string() : target->second, key}) {
+        if (one.empty() || !rows_.find(one))
+            continue;
+        lease.add(resource(one));
+        transaction.commit();
+        throw Error(ErrorKind::already_exists, "snapshot ", printable(one), " already exists");
+    }
+}
+
+Snapshot Snapshots::create(SnapshotKind kind, const std::string& key, const std::string& parent,
+                           const oci::Labels& labels, LeaseHold& lease, const std::stop_token& stop) {
+    refuse_existing(key, labels, lease);
+    Draft draft(*this, kind, parent, lease, stop);
+    meta::Transaction transaction(store_.database());
+    draft.finish(key, labels);
+    transaction.commit();
+    return get(key);
+}
+
+void Snapshots::commit_active(const std::string& key, const std::string& name, const std::string& parent,
+                              const oci::Labels& labels, LeaseHold& lease) {
+    if (store_.sync() == Sync::full)
+        snapshotter_->sync();
+    meta::Transaction transaction(store_.database());
+    lease.add(resource(name));
+    try {
+        rows_.commit(key, name, parent, labels);
+        lease.drop(resource(key));
+    } catch (const Error& error) {
+        if (error.kind() == ErrorKind::already_exists)
+            transaction.commit();
+        throw;
+    }
+    transaction.commit();
+}
+
+Snapshots::Draft::Draft(Snapshots& snapshots, SnapshotKind kind, const std::string& parent, LeaseHold& lease,
+                        const std::stop_token& stop)
+    : snapshots_(snapshots), lease_(lease), key_(working_key("draft-")) {
+    {
+        meta::Transaction transaction(snapshots_.store_.database());
+        meta::Namespaces(snapshots_.store_.database()).ensure(snapshots_.namespace_);
+        stack_.id = snapshots_.rows_.begin(key_, parent, kind);
+        stack_.parents = snapshots_.rows_.parents(key_);
+        lease_.add_own(snapshots_.resource(key_));
+        transaction.commit();
+    }
+    try {
+        // A view shows its parents' directories; its own stays empty, but there.
+        const bool is_view = kind == SnapshotKind::view;
+        snapshots_.snapshotter_->create(is_view ? snapshot::Stack{.id = stack_.id, .parents = {}} : stack_, stop);
+        if (snapshots_.store_.sync() == Sync::full)
+            snapshots_.snapshotter_->sync();
+    } catch (const Error&) {
+        attempt([&] { snapshots_.discard_row(stack_.id, key_); });
+        throw;
+    }
+}
+
+Snapshots::Draft::~Draft() {
+    attempt([&] {
+        if (snapshots_.rows_.find(key_))
+            snapshots_.discard_row(stack_.id, key_);
+    });
+}
+
+void Snapshots::Draft::finish(const std::string& key, const oci::Labels& labels) {
+    snapshots_.rows_.finish(key_, key, labels);
+    lease_.add(snapshots_.resource(key));
+    lease_.drop(snapshots_.resource(key_));
+}
+
 Snapshots::Extraction Snapshots::prepare(const oci::ChainId& chain, std::vector<snapshot::Id> below, LeaseHold& lease,
                                          const std::stop_token& stop) {
     Extraction extraction{.chain = chain,
-                          .key = cat("extract-", now().time_since_epoch().count() % 1'000'000'000, '-', random_text(4),
-                                     ' ', chain.string()),
+                          .key = cat(working_key("extract-"), ' ', chain.string()),
                           .stack = {.id = 0, .parents = std::move(below)}};
     {
         // The row comes first because it gives the id. Active rows are work in progress: the lease holds this
@@ -91,7 +189,7 @@ Snapshots::Extraction Snapshots::prepare(const oci::ChainId& chain, std::vector<
         meta::Transaction transaction(store_.database());
         meta::Namespaces(store_.database()).ensure(namespace_);
         extraction.stack.id = rows_.create(extraction.key, "", SnapshotKind::active, {});
-        lease.add(resource(extraction.key));
+        lease.add_own(resource(extraction.key));
         transaction.commit();
     }
     try {
@@ -108,9 +206,18 @@ void Snapshots::reset(const Extraction& extraction, const std::stop_token& stop)
     snapshotter_->create(extraction.stack, stop);
 }
 
+// Files first: removing rows needs room on the disk, which these may have filled.
+void Snapshots::discard_row(snapshot::Id id, const std::string& key) {
+    discard_directory(id);
+    static_cast<void>(store_.empty_trash());
+    meta::Transaction transaction(store_.database());
+    rows_.abandon(key);
+    transaction.commit();
+}
+
 void Snapshots::discard(const std::vector<Extraction>& extractions) noexcept {
     try {
-        // Files first: removing rows needs room on the disk, which these may have filled.
+        // Files first, as above.
         for (const Extraction& extraction : extractions)
             discard_directory(extraction.stack.id);
         static_cast<void>(store_.empty_trash());
@@ -136,7 +243,7 @@ void Snapshots::commit(const std::vector<Extraction>& extractions, const std::st
             if (rows_.find(name))
                 late.push_back(extraction);
             else
-                rows_.commit(extraction.key, name, below, {{"containerd.io/snapshot.ref", name}});
+                rows_.commit(extraction.key, name, below, {{std::string(oci::label::snapshot_ref), name}});
             lease.add(resource(name));
             lease.drop(resource(extraction.key));
             below = name;

@@ -42,8 +42,46 @@ public:
     DiskUsage usage(const std::string& key);
     // The directory of the snapshot's files, for people.
     std::string path(const Snapshot& snapshot) const { return snapshotter_->path(snapshot.id); }
-    // not_found; failed_precondition: it has children. The directory goes at once.
-    void remove(const std::string& key);
+    // not_found; failed_precondition: it has children. The directory goes at once. The people's lease `lease` forgets
+    // it, too.
+    void remove(const std::string& key, const std::string& lease = {});
+    // The same in two steps: the row inside a transaction of the caller, then the directory.
+    snapshot::Id remove_row(const std::string& key, const std::string& lease);
+    void remove_directory(snapshot::Id id);
+    // Labels by field path (2.7): labels, labels.<key>, none for all of them; invalid_argument: any other. not_found.
+    Snapshot update(const std::string& key, const oci::Labels& labels, const std::vector<std::string>& paths);
+
+    // A new active snapshot or view on `parent` ("" for none), held by the lease. already_exists: the key, or the
+    // snapshot that the label containerd.io/snapshot.ref names; the lease holds that one then. not_found: the parent;
+    // invalid_argument: the parent is not committed.
+    Snapshot create(SnapshotKind kind, const std::string& key, const std::string& parent, const oci::Labels& labels,
+                    LeaseHold& lease, const std::stop_token& stop);
+    // The active `key` becomes the committed `name` (meta::Snapshots::commit), held by the lease instead of `key`, also
+    // when `name` is there already and already_exists is thrown.
+    void commit_active(const std::string& key, const std::string& name, const std::string& parent,
+                       const oci::Labels& labels, LeaseHold& lease);
+
+    // create() in two steps, for those who make more than a snapshot and want all or nothing: while it is a draft it
+    // has a directory, and a row that nobody else takes for a snapshot and that dies with this process. The destructor
+    // removes what was not finished.
+    class Draft {
+    public:
+        Draft(Snapshots& snapshots, SnapshotKind kind, const std::string& parent, LeaseHold& lease,
+              const std::stop_token& stop);
+        ~Draft();
+        Draft(const Draft&) = delete;
+        Draft& operator=(const Draft&) = delete;
+
+        const snapshot::Stack& stack() const noexcept { return stack_; }
+        // Inside a transaction of the caller, which decides. already_exists.
+        void finish(const std::string& key, const oci::Labels& labels);
+
+    private:
+        Snapshots& snapshots_;
+        LeaseHold& lease_;
+        std::string key_;
+        snapshot::Stack stack_;
+    };
 
     // A layer on its way to become the snapshot `chain`: an active row without a parent, which commit()
     // gives it. Its directory is made on top of the directories `below`, committed or not.
@@ -65,6 +103,8 @@ public:
 
 private:
     LeaseResource resource(const std::string& key) const;
+    void refuse_existing(const std::string& key, const oci::Labels& labels, LeaseHold& lease);
+    void discard_row(snapshot::Id id, const std::string& key);
     void discard_directory(snapshot::Id id) const;
 
     Store& store_;

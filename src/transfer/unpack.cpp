@@ -289,17 +289,11 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
                           sum.skipped_devices, " devices are left out"));
 }
 
-oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOptions& options, Progress& progress,
-                    const std::stop_token& stop) {
-    store::Images images(store, options.name_space);
-    const auto not_found = [&] { return Error(ErrorKind::not_found, "image ", printable(name), " not found"); };
-    // Before the lease, which would make the namespace.
-    if (!images.find(name))
-        throw not_found();
-    store::LeaseHold lease(store, options.name_space, options.lease);
-    const auto image = images.hold(name, lease);
+Unpacked unpack_held(store::Store& store, const std::string& name, const UnpackOptions& options,
+                     store::LeaseHold& lease, Progress& progress, const std::stop_token& stop) {
+    const auto image = store::Images(store, options.name_space).hold(name, lease);
     if (!image)
-        throw not_found();
+        throw Error(ErrorKind::not_found, "image ", printable(name), " not found");
     store::Blobs blobs(store, options.name_space);
     // The index names what other platforms there are; their own documents come with a pull of theirs.
     const auto read = [&](const oci::Descriptor& descriptor) {
@@ -308,23 +302,33 @@ oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOp
                         " was not pulled: content ", descriptor.digest, " not found");
         return blobs.read_document(descriptor);
     };
-    const std::vector<PlatformImage> chosen = choose_images(image->target, {.platforms = {options.platform}}, read);
+    PlatformImage chosen = choose_images(image->target, {.platforms = {options.platform}}, read).front();
     const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token&) {
         return open_stored(blobs, layer);
     };
-    if (options.directory.empty()) {
-        const Destination destination{.store = store,
-                                      .name_space = options.name_space,
-                                      .snapshotter = options.snapshotter,
-                                      .lease = lease,
-                                      .limits = options.limits,
-                                      .progress = progress};
-        oci::ChainId top = unpack_image(destination, chosen.front(), open, stop);
-        label_unpacked(destination, chosen.front(), top);
-        return top;
+    if (!options.directory.empty()) {
+        unpack_to_directory(chosen, options.directory, options.limits, open, progress, stop);
+        oci::ChainId top = chain_of(chosen).back();
+        return {.image = std::move(chosen), .top = std::move(top)};
     }
-    unpack_to_directory(chosen.front(), options.directory, options.limits, open, progress, stop);
-    return chain_of(chosen.front()).back();
+    const Destination destination{.store = store,
+                                  .name_space = options.name_space,
+                                  .snapshotter = options.snapshotter,
+                                  .lease = lease,
+                                  .limits = options.limits,
+                                  .progress = progress};
+    oci::ChainId top = unpack_image(destination, chosen, open, stop);
+    label_unpacked(destination, chosen, top);
+    return {.image = std::move(chosen), .top = std::move(top)};
+}
+
+oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOptions& options, Progress& progress,
+                    const std::stop_token& stop) {
+    // Before the lease, which would make the namespace.
+    if (!store::Images(store, options.name_space).find(name))
+        throw Error(ErrorKind::not_found, "image ", printable(name), " not found");
+    store::LeaseHold lease(store, options.name_space, options.lease);
+    return unpack_held(store, name, options, lease, progress, stop).top;
 }
 
 } // namespace lade::transfer

@@ -60,6 +60,15 @@ struct UnpackOptions {
     Limits limits;
 };
 
+struct Unpacked {
+    PlatformImage image;
+    oci::ChainId top;
+};
+
+// unpack() for those who go on with what they have: under their lease, which holds the image and its snapshots.
+Unpacked unpack_held(store::Store& store, const std::string& name, const UnpackOptions& options,
+                     store::LeaseHold& lease, Progress& progress, const std::stop_token& stop);
+
 // `images unpack`: an image of the store, named in full. Returns the top chain ID.
 oci::ChainId unpack(store::Store& store, const std::string& name, const UnpackOptions& options, Progress& progress,
                     const std::stop_token& stop);
