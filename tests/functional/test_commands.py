@@ -239,7 +239,7 @@ class Bookkeeping(Case):
         self.lade.ok("ns", "label", "one", "k=", "l=w")
         self.assertEqual(self.lade.json("ns", "ls"), [{"name": "one", "labels": {"l": "w"}}])
         self.lade.ok("-n", "one", "leases", "create", "--id", "x")
-        self.fails(self.lade.run("ns", "rm", "one"), 5, "leases")
+        self.fails(self.lade.run("ns", "rm", "one"), 5, "1 lease")
         self.lade.ok("-n", "one", "leases", "rm", "x")
         self.assertEqual(self.lade.ok("ns", "rm", "one", "never").out, "one\nnever\n")
         self.assertEqual(self.lade.json("ns", "ls"), [])
