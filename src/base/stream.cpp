@@ -25,8 +25,10 @@ std::size_t StringSource::read(std::span<std::byte> into) {
 }
 
 std::size_t FileSource::read(std::span<std::byte> into) {
-    const std::size_t n = read_some_at(fd_, into, offset_, what_);
+    into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), rest_)));
+    const std::size_t n = into.empty() ? 0 : read_some_at(fd_, into, offset_, what_);
     offset_ += n;
+    rest_ -= n;
     return n;
 }
 

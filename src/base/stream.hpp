@@ -49,16 +49,18 @@ private:
     std::string_view rest_;
 };
 
-// A whole file, read from its start through a descriptor the caller keeps open.
+// A file, read through a descriptor the caller keeps open: the whole of it, or at most `length` bytes from `offset` on.
 class FileSource final : public Source {
 public:
-    FileSource(int fd, std::string what) : fd_(fd), what_(std::move(what)) {}
+    FileSource(int fd, std::string what, std::uint64_t offset = 0, std::uint64_t length = UINT64_MAX)
+        : fd_(fd), what_(std::move(what)), offset_(offset), rest_(length) {}
     std::size_t read(std::span<std::byte> into) override;
 
 private:
     int fd_;
     std::string what_;
-    std::uint64_t offset_ = 0;
+    std::uint64_t offset_;
+    std::uint64_t rest_;
 };
 
 // Moves everything; returns the byte count.

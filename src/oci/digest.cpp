@@ -77,6 +77,14 @@ std::optional<Digest> Digest::try_parse(std::string_view text) noexcept {
     return Digest(*algorithm, std::string(encoded));
 }
 
+bool Digest::is_abbreviation(std::string_view text) noexcept {
+    constexpr std::size_t shortest = 4;
+    const std::size_t colon = text.find(':');
+    const std::string_view encoded = colon == std::string_view::npos ? text : text.substr(colon + 1);
+    return (colon == std::string_view::npos || algorithm_named(text.substr(0, colon))) && encoded.size() >= shortest &&
+           is_lower_hex(encoded);
+}
+
 Digest Digest::of(std::string_view text) {
     Hasher hasher(Algorithm::sha256);
     hasher.update(as_bytes(text));

@@ -23,6 +23,9 @@ public:
     // well-formed algorithm is unimplemented.
     static Digest parse(std::string_view text);
     static std::optional<Digest> try_parse(std::string_view text) noexcept;
+    // True for what may stand for a digest where it can be told which one is meant: its first 4 or more hex characters,
+    // with or without "algorithm:" before them.
+    static bool is_abbreviation(std::string_view text) noexcept;
     // sha256 of the text.
     static Digest of(std::string_view text);
 

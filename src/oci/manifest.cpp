@@ -45,6 +45,10 @@ bool is_schema1(std::string_view type) noexcept {
     return type == docker_schema1 || type == docker_schema1_unsigned;
 }
 
+bool is_document(std::string_view type) noexcept {
+    return is_manifest(type) || is_index(type);
+}
+
 } // namespace media_type
 
 namespace {

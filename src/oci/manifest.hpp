@@ -33,6 +33,8 @@ bool is_index(std::string_view type) noexcept;
 bool is_config(std::string_view type) noexcept;
 bool is_layer(std::string_view type) noexcept;
 bool is_schema1(std::string_view type) noexcept;
+// Manifest or index: what registries keep among their manifests.
+bool is_document(std::string_view type) noexcept;
 } // namespace media_type
 
 // The largest index, manifest or config that is read (safety.md 3.2).

@@ -7,12 +7,31 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/stream.hpp"
 #include "base/tree.hpp"
 #include "unit/temporary.hpp"
 
 using namespace lade;
 
 TEST_SUITE("base") {
+    TEST_CASE("a file is read whole or in part") {
+        const test::TemporaryDirectory dir;
+        const Fd file = open_at(AT_FDCWD, dir.path("file"), O_RDWR | O_CREAT, 0600);
+        write_all(file.get(), as_bytes("0123456789"), "file");
+        const auto read = [&](std::uint64_t offset, std::uint64_t length) {
+            FileSource source(file.get(), "file", offset, length);
+            StringSink sink(100, "file");
+            copy(source, sink);
+            return sink.take();
+        };
+        CHECK(read(0, UINT64_MAX) == "0123456789");
+        CHECK(read(3, 4) == "3456");
+        CHECK(read(8, 100) == "89");
+        CHECK(read(10, 1).empty());
+        CHECK(read(0, 0).empty());
+        CHECK(read(7, UINT64_MAX) == "789");
+    }
+
     TEST_CASE("a tree goes without following links") {
         const test::TemporaryDirectory dir;
         const Fd root = open_at(AT_FDCWD, dir.path(), O_RDONLY | O_DIRECTORY);

@@ -41,6 +41,14 @@ TEST_SUITE("oci") {
         CHECK(Digest::parse(sha256) != Digest::parse(sha512));
     }
 
+    TEST_CASE("the start of a digest is 4 or more hex digits of a known algorithm") {
+        for (const char* text : {"abcd", "0123456789abcdef", "sha256:abcd", "sha512:0000"})
+            CHECK_MESSAGE(Digest::is_abbreviation(text), text);
+        for (const char* text : {"", "abc", "abcg", "ABCD", "sha256", "sha256:", "sha256:abc", "md5:abcd", ":abcd",
+                                 "abcd:abcd", "abcd*", "sha256:ab?d", " abcd"})
+            CHECK_FALSE_MESSAGE(Digest::is_abbreviation(text), text);
+    }
+
     TEST_CASE("anything else is refused before a path is made of it") {
         const std::string good(64, 'a');
         for (const std::string& text :
