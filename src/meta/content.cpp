@@ -62,6 +62,17 @@ Blob Content::get(const oci::Digest& digest) {
     return *std::move(blob);
 }
 
+std::vector<oci::Digest> Content::starting_with(std::string_view start, std::uint64_t limit) {
+    const bool has_algorithm = start.find(':') != std::string_view::npos;
+    std::vector<oci::Digest> digests;
+    Statement rows =
+        database_.query("SELECT digest FROM content WHERE namespace = ? AND digest GLOB ? ORDER BY digest LIMIT ?",
+                        namespace_, cat(has_algorithm ? "" : "*:", start, '*'), limit);
+    while (rows.next())
+        digests.push_back(oci::Digest::parse(rows.text(0)));
+    return digests;
+}
+
 std::optional<std::uint64_t> Content::shared_size(const oci::Digest& digest) {
     Statement row = database_.query("SELECT size FROM blobs WHERE digest = ?", digest.string());
     if (!row.next())

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "meta/sqlite.hpp"
@@ -37,6 +38,9 @@ public:
     std::optional<Blob> find(const oci::Digest& digest);
     // not_found names it.
     Blob get(const oci::Digest& digest);
+    // At most `limit` of the digests recorded here that `start` abbreviates (oci::Digest::is_abbreviation), in byte
+    // order.
+    std::vector<oci::Digest> starting_with(std::string_view start, std::uint64_t limit);
     // The size of the shared blob, whichever namespace has it.
     std::optional<std::uint64_t> shared_size(const oci::Digest& digest);
     // True when a namespace that shares with all others (label containerd.io/namespace.shareable=true) has it.
