@@ -18,8 +18,7 @@ namespace {
 
 std::string resource_of(const oci::Descriptor& descriptor) {
     const std::string& type = descriptor.media_type;
-    const bool document = oci::media_type::is_manifest(type) || oci::media_type::is_index(type);
-    return cat(document ? "manifests/" : "blobs/", descriptor.digest);
+    return cat(oci::media_type::is_document(type) ? "manifests/" : "blobs/", descriptor.digest);
 }
 
 // The media type comes from a stranger's document; what is no plain text stays out of the request.
@@ -33,8 +32,7 @@ std::string accept(const std::string& media_type) {
 // document say nothing: some servers know only files.
 void check_kind(const oci::Descriptor& descriptor, const Request& request, const Response& response) {
     const auto is_document = [](std::string_view type) {
-        return oci::media_type::is_manifest(type) || oci::media_type::is_index(type) ||
-               oci::media_type::is_schema1(type);
+        return oci::media_type::is_document(type) || oci::media_type::is_schema1(type);
     };
     const std::string header = response.find("content-type").value_or("");
     const std::string type(trim(std::string_view(header).substr(0, header.find(';'))));
@@ -83,6 +81,11 @@ Repository::~Repository() = default;
 oci::Descriptor Repository::resolve(const std::stop_token& stop) {
     Channel& channel = impl_->channel(impl_->reference.digest() ? &Capabilities::pull : &Capabilities::resolve);
     return registry::resolve(channel, impl_->reference, impl_->retries, stop);
+}
+
+oci::Descriptor Repository::resolve_blob(const oci::Digest& digest, bool document, const std::stop_token& stop) {
+    const oci::Reference wanted = oci::Reference::parse(cat(impl_->reference.repository(), '@', digest));
+    return registry::resolve_blob(impl_->channel(&Capabilities::pull), wanted, document, impl_->retries, stop);
 }
 
 void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, Sink& sink,

@@ -36,6 +36,11 @@ public:
     // 401, 403; unavailable: network, 429, 5xx; data_loss: a digest that does not fit.
     oci::Descriptor resolve(const std::stop_token& stop);
 
+    // The descriptor of what is known by its digest alone (2.4): looked for among the blobs, then among the manifests,
+    // or the other way round if it is expected to be a document. Errors as above, and resource_exhausted when the
+    // registry does not say how long something is that is longer than oci::max_document.
+    oci::Descriptor resolve_blob(const oci::Digest& digest, bool document, const std::stop_token& stop);
+
     // Sends the bytes [offset, descriptor.size) to `sink`, exactly those: a body that is longer is
     // data_loss, one that is cut is taken up again at the break. Content is not hashed here.
     void fetch(const oci::Descriptor& descriptor, std::uint64_t offset, Sink& sink, const std::stop_token& stop);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/resolve.hpp"
 
+#include <initializer_list>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
@@ -73,17 +73,35 @@ void check_digest(const Request& request, const oci::Digest& wanted, const std::
         throw Error(ErrorKind::data_loss, describe(request), ": the content has digest ", *found, ", not ", wanted);
 }
 
+// Among what the object is looked for. A digest may name any blob, e.g. a config.
+enum class Among { manifests, blobs };
+
+// Whatever a registry calls a blob, it is no document: those are had from among the manifests only.
+std::string blob_media_type(const Response& response) {
+    std::string type = media_type_of(response);
+    return type.empty() || oci::media_type::is_document(type) ? "application/octet-stream" : type;
+}
+
 // One reference on one host.
 class Resolution {
 public:
     Resolution(Channel& channel, const oci::Reference& reference, unsigned retries, const std::stop_token& stop)
         : channel_(channel), reference_(reference), retries_(retries), stop_(stop) {}
 
-    oci::Descriptor run();
+    // Looks in these places, in order.
+    oci::Descriptor run(std::initializer_list<Among> places);
+    // Looks in one place; nullopt when it is not there.
+    std::optional<oci::Descriptor> find(Among place);
 
 private:
-    std::optional<oci::Descriptor> find(const std::string& path);
-    std::optional<oci::Descriptor> get(const std::string& path);
+    std::optional<oci::Descriptor> get(Among place);
+    std::string path(Among place) const {
+        return cat(place == Among::manifests ? "manifests/" : "blobs/", reference_.object());
+    }
+    static std::string media_type(Among place, const Channel::Answer& answer) {
+        return place == Among::manifests ? checked_media_type(answer.request, answer.response)
+                                         : blob_media_type(answer.response);
+    }
     [[noreturn]] void refuse_forbidden(const std::string& path, const Channel::Answer& head);
     Channel::Answer ask(const std::string& method, const std::string& path, Receiver& receiver);
 
@@ -100,26 +118,22 @@ Channel::Answer Resolution::ask(const std::string& method, const std::string& pa
         retries_, stop_, [&] { return channel_.send(wanted, receiver, stop_); }, [] { return 0U; });
 }
 
-oci::Descriptor Resolution::run() {
-    std::vector<std::string> paths{cat("manifests/", reference_.object())};
-    // A digest may name any blob, e.g. a config.
-    if (reference_.digest())
-        paths.push_back(cat("blobs/", *reference_.digest()));
-    for (const std::string& path : paths)
-        if (auto descriptor = find(path))
+oci::Descriptor Resolution::run(std::initializer_list<Among> places) {
+    for (const Among place : places)
+        if (auto descriptor = find(place))
             return *std::move(descriptor);
     doing([&] { return cat(reference_.string(), " not found"); },
           [&] { throw_status(missing_->request, missing_->response, missing_->denied); });
     throw Error(ErrorKind::internal, "unreachable");
 }
 
-std::optional<oci::Descriptor> Resolution::find(const std::string& path) {
-    DocumentReceiver nothing(path);
-    Channel::Answer head = ask("HEAD", path, nothing);
+std::optional<oci::Descriptor> Resolution::find(Among place) {
+    DocumentReceiver nothing(path(place));
+    Channel::Answer head = ask("HEAD", path(place), nothing);
     if (head.response.status == 403)
-        refuse_forbidden(path, head);
+        refuse_forbidden(path(place), head);
     if (head.response.status == 405)
-        return get(path);
+        return get(place);
     if (head.response.status == 404) {
         if (!missing_)
             missing_ = std::move(head);
@@ -131,19 +145,20 @@ std::optional<oci::Descriptor> Resolution::find(const std::string& path) {
     const auto told = told_digest(head.request, head.response);
     // No document is empty: a length of 0 is a proxy's way of not knowing.
     const std::uint64_t size = head.response.content_length().value_or(0);
-    check_size(head.request, size);
+    if (place == Among::manifests)
+        check_size(head.request, size);
     if (size == 0 || (!reference_.digest() && !told))
-        return get(path);
+        return get(place);
     if (reference_.digest())
         check_digest(head.request, *reference_.digest(), told);
-    return oci::Descriptor{.media_type = checked_media_type(head.request, head.response),
+    return oci::Descriptor{.media_type = media_type(place, head),
                            .digest = reference_.digest() ? *reference_.digest() : *told,
                            .size = size};
 }
 
-std::optional<oci::Descriptor> Resolution::get(const std::string& path) {
-    DocumentReceiver receiver(path);
-    Channel::Answer answer = ask("GET", path, receiver);
+std::optional<oci::Descriptor> Resolution::get(Among place) {
+    DocumentReceiver receiver(path(place));
+    Channel::Answer answer = ask("GET", path(place), receiver);
     if (answer.response.status == 404) {
         if (!missing_)
             missing_ = std::move(answer);
@@ -151,7 +166,7 @@ std::optional<oci::Descriptor> Resolution::get(const std::string& path) {
     }
     if (!answer.response.ok())
         throw_status(answer.request, answer.response, answer.denied);
-    std::string type = checked_media_type(answer.request, answer.response);
+    std::string type = media_type(place, answer);
     const std::string text = receiver.take();
     oci::Hasher hasher(reference_.digest() ? reference_.digest()->algorithm() : oci::Algorithm::sha256);
     hasher.update(as_bytes(text));
@@ -175,7 +190,27 @@ void Resolution::refuse_forbidden(const std::string& path, const Channel::Answer
 
 oci::Descriptor resolve(Channel& channel, const oci::Reference& reference, unsigned retries,
                         const std::stop_token& stop) {
-    return Resolution(channel, reference, retries, stop).run();
+    Resolution resolution(channel, reference, retries, stop);
+    return reference.digest() ? resolution.run({Among::manifests, Among::blobs}) : resolution.run({Among::manifests});
+}
+
+oci::Descriptor resolve_blob(Channel& channel, const oci::Reference& reference, bool document, unsigned retries,
+                             const std::stop_token& stop) {
+    Resolution resolution(channel, reference, retries, stop);
+    if (!document)
+        return resolution.run({Among::blobs, Among::manifests});
+    // Some registries fail over a blob that is no manifest where they should not find it: they are asked only once
+    // before the blobs are looked through.
+    try {
+        if (auto descriptor = Resolution(channel, reference, 0, stop).find(Among::manifests))
+            return *std::move(descriptor);
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::unavailable)
+            throw;
+    }
+    if (auto descriptor = resolution.find(Among::blobs))
+        return *std::move(descriptor);
+    return resolution.run({Among::manifests});
 }
 
 } // namespace lade::registry

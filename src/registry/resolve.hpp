@@ -15,4 +15,9 @@ namespace lade::registry {
 oci::Descriptor resolve(Channel& channel, const oci::Reference& reference, unsigned retries,
                         const std::stop_token& stop);
 
+// As resolve(), of a reference that names a blob by its digest: looked for among the blobs first, or last if it is
+// expected to be a document. A blob's media type is what the registry says, which is seldom much.
+oci::Descriptor resolve_blob(Channel& channel, const oci::Reference& reference, bool document, unsigned retries,
+                             const std::stop_token& stop);
+
 } // namespace lade::registry

@@ -105,6 +105,12 @@ std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const Plat
         if (taken.insert(*best).second)
             chosen.push_back(walk.load(images[*best]));
     }
+    if (choice.all_documents)
+        for (const oci::Descriptor& manifest : walk.manifests())
+            if (std::ranges::none_of(chosen, [&](const PlatformImage& image) {
+                    return image.manifest_descriptor.digest == manifest.digest;
+                }))
+                static_cast<void>(walk.load(manifest));
     return chosen;
 }
 

@@ -21,6 +21,8 @@ struct PlatformImage {
 struct PlatformChoice {
     std::vector<oci::Platform> platforms; // normalised; not empty unless `all`
     bool all = false;
+    // The documents of all other platforms are read, too: with the target every manifest and config is there.
+    bool all_documents = false;
 };
 
 // Gives the text of an index, manifest or config: from the store, or from a registry into the store.

@@ -52,6 +52,9 @@ Layers sort_layers(const std::optional<Destination>& destination, const std::vec
         const auto first_missing = layers.begin() + static_cast<std::ptrdiff_t>(present);
         sorted.unpacked.insert(sorted.unpacked.end(), layers.begin(), first_missing);
         sorted.wanted.insert(sorted.wanted.end(), first_missing, layers.end());
+        // An artifact's config is no document that was read on the way here.
+        if (!oci::media_type::is_config(image.manifest.config.media_type))
+            sorted.wanted.push_back(image.manifest.config);
     }
     return sorted;
 }
@@ -135,9 +138,9 @@ Pulled pull_image(store::Store& store, const oci::Reference& reference, const Pu
     if (oci::media_type::is_manifest(target.media_type))
         warn_of_platform(images.front(), options.choice, progress);
     // Layers: downloaded and unpacked at the same time, each byte read once.
-    Pulled pulled{.name = reference.string(),
-                  .target = target,
-                  .chain_ids = fetch_and_unpack_whole(origin, destination, images, options.downloads, stop)};
+    Pulled pulled{.name = reference.string(), .target = target, .chain_ids = {}};
+    if (options.layers)
+        pulled.chain_ids = fetch_and_unpack_whole(origin, destination, images, options.downloads, stop);
     // All of it is true now; last of all the name that makes it visible.
     store::Images(store, options.name_space, options.lease)
         .put({.name = pulled.name, .target = pulled.target, .labels = options.labels},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `images pull`: from a reference to rows (design.md 3).
+// `images pull` and `content fetch`: from a reference to rows (design.md 3).
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,7 @@ struct PullOptions {
     std::string name_space;
     std::string lease; // of people, that holds what is made; "" for none
     PlatformChoice choice;
+    bool layers = true;                     // false: documents only; then there is no snapshotter
     std::optional<std::string> snapshotter; // nullopt: content only
     oci::Labels labels;                     // of the image
     std::size_t downloads = 4;              // at the same time

@@ -62,6 +62,30 @@ TEST_SUITE("transfer") {
         }
     }
 
+    TEST_CASE("the documents of other platforms are read when they are asked for, each once") {
+        Documents documents;
+        const auto manifest = [&](const std::string& architecture) {
+            const oci::Descriptor config =
+                documents.add(oci::media_type::oci_config, cat(R"({"os":"linux","architecture":")", architecture,
+                                                               R"(","rootfs":{"type":"layers","diff_ids":[]}})"));
+            return documents.add(oci::media_type::oci_manifest,
+                                 cat(R"({"schemaVersion":2,"layers":[],"config":{"mediaType":")", config.media_type,
+                                     R"(","digest":")", config.digest, R"(","size":)", config.size, "}}"));
+        };
+        const oci::Descriptor other = manifest("s390x");
+        const oci::Descriptor nested = documents.index({other, manifest("riscv64")});
+        oci::Descriptor host = manifest(oci::host_platform().architecture);
+        for (const bool all : {false, true}) {
+            documents.reads.clear();
+            const auto chosen = choose_images(documents.index({host, nested}),
+                                              {.platforms = {oci::host_platform()}, .all = false, .all_documents = all},
+                                              documents.reader());
+            REQUIRE(chosen.size() == 1);
+            CHECK(chosen[0].manifest_descriptor.digest == host.digest);
+        }
+        CHECK(documents.reads.size() == documents.texts.size());
+    }
+
     TEST_CASE("something that is neither manifest nor index is named") {
         Documents documents;
         const oci::Descriptor root = documents.add("text/plain", "x");

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/fetch_object.hpp"
+
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "oci/manifest.hpp"
+
+namespace lade::transfer {
+
+namespace {
+
+// Hashes what passes on its way to another sink.
+class HashingSink final : public Sink {
+public:
+    HashingSink(Sink& inner, oci::Algorithm algorithm) : inner_(inner), hasher_(algorithm) {}
+    void write(std::span<const std::byte> bytes) override {
+        hasher_.update(bytes);
+        inner_.write(bytes);
+    }
+    oci::Digest digest() { return hasher_.finish(); }
+
+private:
+    Sink& inner_;
+    oci::Hasher hasher_;
+};
+
+void send(registry::Repository& repository, const oci::Descriptor& descriptor, Sink& sink,
+          const std::stop_token& stop) {
+    const auto fetch = [&](Sink& into) {
+        HashingSink hashed(into, descriptor.digest.algorithm());
+        repository.fetch(descriptor, 0, hashed, stop);
+        if (const oci::Digest found = hashed.digest(); found != descriptor.digest)
+            throw Error(ErrorKind::data_loss, descriptor.digest, ": the content received has digest ", found);
+    };
+    if (descriptor.size > oci::max_document) {
+        fetch(sink);
+        return;
+    }
+    StringSink text(oci::max_document, descriptor.digest.string());
+    fetch(text);
+    sink.write(as_bytes(text.take()));
+}
+
+} // namespace
+
+void fetch_object(const oci::Reference& reference, const registry::Options& options, Sink& sink,
+                  const std::stop_token& stop) {
+    doing([&] { return cat("fetch ", reference.string()); },
+          [&] {
+              registry::Repository repository(reference, options);
+              const oci::Descriptor object = reference.digest()
+                                                 ? repository.resolve_blob(*reference.digest(), true, stop)
+                                                 : repository.resolve(stop);
+              send(repository, object, sink, stop);
+          });
+}
+
+void fetch_blobs(const oci::Reference& reference, const std::vector<oci::Digest>& digests,
+                 const std::string& media_type, const registry::Options& options, Sink& sink,
+                 const std::stop_token& stop) {
+    const bool document = oci::media_type::is_document(media_type);
+    registry::Repository repository(reference, options);
+    for (const oci::Digest& digest : digests)
+        doing([&] { return cat("fetch ", reference.repository(), '@', digest); },
+              [&] {
+                  oci::Descriptor descriptor = repository.resolve_blob(digest, document, stop);
+                  // Where it was found decides what it is asked for as.
+                  if (!document && !media_type.empty() && !oci::media_type::is_document(descriptor.media_type))
+                      descriptor.media_type = media_type;
+                  send(repository, descriptor, sink, stop);
+              });
+}
+
+} // namespace lade::transfer
