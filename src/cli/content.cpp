@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/content.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <memory>
@@ -7,19 +9,23 @@
 #include "base/fd.hpp"
 #include "base/stream.hpp"
 #include "base/text.hpp"
-#include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/table.hpp"
 #include "store/blobs.hpp"
+#include "store/digests.hpp"
+#include "store/prune_references.hpp"
 
 namespace lade::cli {
 
 namespace {
 
-void list(Context& context) {
+using Filters = std::vector<std::string>;
+
+void list(Context& context, const Filters& filters) {
+    const Filter filter = parse_filter(filters);
     std::vector<store::Blob> all;
     if (store::Store* store = context.find_store())
-        all = store::Blobs(*store, context.name_space).list();
+        all = store::Blobs(*store, context.name_space).list(filter);
     if (context.json) {
         Json array = Json::array();
         for (const store::Blob& blob : all)
@@ -32,8 +38,10 @@ void list(Context& context) {
         return;
     }
     if (context.quiet) {
+        std::string text;
         for (const store::Blob& blob : all)
-            context.print(blob.digest.string() + "\n");
+            text += blob.digest.string() + "\n";
+        context.print(text);
         return;
     }
     Table table({"DIGEST", "SIZE", "AGE", "LABELS"});
@@ -42,10 +50,20 @@ void list(Context& context) {
     context.print(table.text());
 }
 
-void active(Context& context) {
+void add_list(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "ls", "list blobs", {"list"});
+    auto filters = std::make_shared<Filters>();
+    add_filters(command, *filters);
+    add_quiet(command, context, "print digests only");
+    add_json(command, context);
+    command.callback([&context, filters] { context.command = [&context, filters] { list(context, *filters); }; });
+}
+
+void active(Context& context, const Filters& filters) {
+    const Filter filter = parse_filter(filters);
     std::vector<store::IngestStatus> all;
     if (store::Store* store = context.find_store())
-        all = store::Blobs(*store, context.name_space).active();
+        all = store::Blobs(*store, context.name_space).active(filter);
     if (context.json) {
         Json array = Json::array();
         for (const store::IngestStatus& ingest : all)
@@ -63,52 +81,154 @@ void active(Context& context) {
     context.print(table.text());
 }
 
+void add_active(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "active", "list downloads, running or resumable");
+    struct Flags {
+        Filters filters;
+        std::string ignored;
+    };
+    auto flags = std::make_shared<Flags>();
+    add_filters(command, flags->filters);
+    add_json(command, context);
+    command.add_option("-t,--timeout", flags->ignored, "accepted for ctr")->group("");
+    command.callback([&context, flags] { context.command = [&context, flags] { active(context, flags->filters); }; });
+}
+
+struct GetFlags {
+    std::string digest;
+    std::string offset;
+    std::string length;
+};
+
+std::uint64_t bytes_of(const std::string& flag, const std::string& text) {
+    const auto bytes = parse_size(text);
+    if (!bytes)
+        throw Error(ErrorKind::invalid_argument, flag, " \"", printable(text), "\": not a size");
+    return *bytes;
+}
+
+void get(Context& context, const GetFlags& flags) {
+    const std::uint64_t offset = flags.offset.empty() ? 0 : bytes_of("--offset", flags.offset);
+    const std::uint64_t length = flags.length.empty() ? UINT64_MAX : bytes_of("--length", flags.length);
+    const oci::Digest digest = resolve_digest(context, flags.digest);
+    store::Blobs blobs(context.existing_store(), context.name_space);
+    const Fd file = blobs.open(digest);
+    if (const std::uint64_t size = blobs.get(digest).size; offset > size)
+        throw Error(ErrorKind::invalid_argument, "content ", digest, ": offset ", offset, " is beyond its ", size,
+                    " bytes");
+    FileSource source(file.get(), digest.string(), offset, length);
+    Output output(context.stop());
+    copy(source, output);
+}
+
+void add_get(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "get", "write a blob to standard output");
+    auto flags = std::make_shared<GetFlags>();
+    command.add_option("digest", flags->digest, "the blob, or the start of its digest")->required();
+    command.add_option("--offset", flags->offset, "begin at this byte; 512, 10MB, 1MiB")->type_name("SIZE");
+    command.add_option("--length", flags->length, "write at most that much")->type_name("SIZE");
+    command.callback([&context, flags] { context.command = [&context, flags] { get(context, *flags); }; });
+}
+
+void remove(Context& context, const std::vector<std::string>& digests) {
+    store::Blobs blobs(context.store(), context.name_space);
+    context.collect_at_end();
+    for_each_item(digests, [&](const std::string& text) {
+        // As ctr has it: one that is gone already is gone.
+        const oci::Digest digest = resolve_digest(context, text);
+        if (blobs.remove(digest, context.lease))
+            context.print(digest.string() + "\n");
+    });
+}
+
+void add_remove(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "rm", "remove blobs, whatever refers to them", {"remove", "del", "delete"});
+    auto digests = std::make_shared<std::vector<std::string>>();
+    command.add_option("digest", *digests, "the blobs, or the starts of their digests");
+    command.callback([&context, digests] { context.command = [&context, digests] { remove(context, *digests); }; });
+}
+
+struct LabelFlags {
+    std::string digest;
+    std::vector<std::string> labels;
+};
+
+void label(Context& context, const LabelFlags& flags) {
+    const oci::Labels changes = parse_labels(flags.labels);
+    const oci::Digest digest = resolve_digest(context, flags.digest);
+    if (!changes.empty())
+        store::Blobs(context.store(), context.name_space).label(digest, changes);
+    const oci::Labels labels = store::Blobs(context.existing_store(), context.name_space).get(digest).labels;
+    if (context.json)
+        context.print_json({{"digest", digest.string()}, {"labels", labels_json(labels)}});
+    else
+        context.print(cat(labels.empty() ? "" : format_labels(labels), '\n'));
+}
+
+void add_label(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "label", "set labels of a blob and print all it has");
+    auto flags = std::make_shared<LabelFlags>();
+    command.add_option("digest", flags->digest, "the blob, or the start of its digest")->required();
+    command.add_option("label", flags->labels, "labels, key=value; key= removes one");
+    add_json(command, context);
+    command.callback([&context, flags] { context.command = [&context, flags] { label(context, *flags); }; });
+}
+
+void prune_references(Context& context, bool dry) {
+    std::vector<store::PrunedBlob> pruned;
+    if (context.find_store() != nullptr) {
+        pruned = store::prune_references(dry ? context.existing_store() : context.store(), context.name_space,
+                                         dry ? store::Mode::dry_run : store::Mode::remove);
+        if (!dry)
+            context.collect_at_end();
+    }
+    Json array = Json::array();
+    std::string text;
+    for (const store::PrunedBlob& one : pruned) {
+        array.push_back({{"digest", one.digest.string()}, {"removed", labels_json(one.removed)}});
+        text += one.digest.string() + "\n";
+    }
+    if (context.json)
+        context.print_json(array);
+    else
+        context.print(text);
+}
+
+void add_prune(CLI::App& group, Context& context) {
+    CLI::App& prune = add_group(group, "prune", "let go of what is needed no more");
+    CLI::App& command = add_command(prune, "references", "let go of layers: what is unpacked stays unpacked");
+    struct Flags {
+        bool dry = false;
+        bool async = false;
+    };
+    auto flags = std::make_shared<Flags>();
+    command.add_flag("--dry", flags->dry, "print what would change, and change nothing");
+    command.add_flag("--async", flags->async, "accepted for ctr; the collection is always waited for");
+    add_json(command, context);
+    command.callback(
+        [&context, flags] { context.command = [&context, flags] { prune_references(context, flags->dry); }; });
+}
+
 } // namespace
 
+oci::Digest resolve_digest(Context& context, const std::string& text) {
+    // What can be no digest is refused whether there is a store or not.
+    if (!oci::Digest::is_abbreviation(text))
+        return oci::Digest::parse(text);
+    return store::get_digest(context.existing_store(), context.name_space, text);
+}
+
 void add_content(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "content", "look at and remove blobs");
-
-    CLI::App& ls = add_command(group, "ls", "list blobs", {"list"});
-    add_quiet(ls, context, "print digests only");
-    add_json(ls, context);
-    ls.callback([&context] { context.command = [&context] { list(context); }; });
-
-    CLI::App& running = add_command(group, "active", "list downloads, running or resumable");
-    add_json(running, context);
-    auto ignored = std::make_shared<std::string>();
-    running.add_option("-t,--timeout", *ignored, "accepted for ctr")->group("");
-    running.callback([&context, ignored] { context.command = [&context] { active(context); }; });
-
-    CLI::App& get = add_command(group, "get", "write a blob to standard output");
-    auto digest = std::make_shared<std::string>();
-    get.add_option("digest", *digest, "the blob")->required();
-    get.callback([&context, digest] {
-        context.command = [&context, digest] {
-            const oci::Digest wanted = oci::Digest::parse(*digest);
-            const Fd file = store::Blobs(context.existing_store(), context.name_space).open(wanted);
-            FileSource source(file.get(), wanted.string());
-            Output output(context.stop());
-            copy(source, output);
-        };
-    });
-
-    add_content_why(group, context);
-
-    CLI::App& rm = add_command(group, "rm", "remove blobs, whatever refers to them", {"remove", "del", "delete"});
-    auto digests = std::make_shared<std::vector<std::string>>();
-    rm.add_option("digest", *digests, "the blobs");
-    rm.callback([&context, digests] {
-        context.command = [&context, digests] {
-            store::Blobs blobs(context.store(), context.name_space);
-            context.collect_at_end();
-            for_each_item(*digests, [&](const std::string& text) {
-                if (blobs.remove(oci::Digest::parse(text)))
-                    context.print(text + "\n");
-            });
-        };
-    });
-
+    CLI::App& group = add_group(app, "content", "look at, fetch, change and remove blobs");
+    add_list(group, context);
+    add_active(group, context);
+    add_get(group, context);
+    add_fetch(group, context);
     add_ingest(group, context);
+    add_label(group, context);
+    add_content_why(group, context);
+    add_remove(group, context);
+    add_prune(group, context);
 }
 
 } // namespace lade::cli

@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "cli/commands.hpp"
+#include "cli/content.hpp"
 
 namespace lade::cli {
 
@@ -45,11 +45,11 @@ void print(const Context& context, const store::Why& why) {
 void add_content_why(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "why", "print what keeps a blob");
     auto digest = std::make_shared<std::string>();
-    command.add_option("digest", *digest, "the blob")->required();
+    command.add_option("digest", *digest, "the blob, or the start of its digest")->required();
     add_json(command, context);
     command.callback([&context, digest] {
         context.command = [&context, digest] {
-            const oci::Digest wanted = oci::Digest::parse(*digest);
+            const oci::Digest wanted = resolve_digest(context, *digest);
             print(context, store::why_content(context.existing_store(), context.name_space, wanted));
         };
     });

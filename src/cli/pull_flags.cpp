@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/pull_flags.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/images.hpp"
+#include "cli/progress_display.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+transfer::PlatformChoice choose(const PullFlags& flags) {
+    transfer::PlatformChoice choice{.platforms = {}, .all = flags.all_platforms, .all_documents = flags.all_metadata};
+    for (const std::string& platform : flags.platforms)
+        choice.platforms.push_back(oci::parse_platform(platform));
+    if (choice.platforms.empty() && !choice.all)
+        choice.platforms.push_back(oci::host_platform());
+    return choice;
+}
+
+} // namespace
+
+void PullFlags::add(CLI::App& command, Context& context) {
+    command.add_option("ref", reference, "the image: alpine, user/app:1, host:5000/app@sha256:...")->required();
+    CLI::Option* platform = add_list(command, "--platform", platforms, "for this platform (repeatable)");
+    command.add_flag("--all-platforms", all_platforms, "for all platforms, without unpacking")->excludes(platform);
+    CLI::Option* all = command.add_flag("--all-metadata", all_metadata, "manifests and configs of all platforms");
+    command.add_flag("--skip-metadata", skip_metadata, "only those of the chosen ones, as is the default")
+        ->excludes(all);
+    add_list(command, "--label", labels, "set a label of the image (repeatable)");
+    command.add_option("--max-concurrent-downloads", downloads, "layers fetched at the same time")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+    command.add_option("--progress", progress, "auto, tty, plain, json or none")->capture_default_str();
+    add_quiet(command, context, "no progress; print the image's name only");
+    add_json(command, context);
+    registry.add(command);
+}
+
+transfer::PullOptions PullFlags::options(const Context& context) const {
+    static_cast<void>(oci::Reference::parse(reference));
+    static_cast<void>(parse_progress_mode(progress));
+    transfer::PullOptions options{.name_space = context.name_space,
+                                  .lease = context.lease,
+                                  .choice = choose(*this),
+                                  .layers = true,
+                                  .snapshotter = std::nullopt,
+                                  .labels = parse_labels(labels),
+                                  .downloads = downloads,
+                                  .registry = registry.options(context.stop()),
+                                  .limits = {}};
+    oci::validate(options.labels);
+    return options;
+}
+
+transfer::Pulled PullFlags::pull(Context& context, const transfer::PullOptions& options,
+                                 const std::string& verb) const {
+    const oci::Reference image = oci::Reference::parse(reference);
+    const ProgressMode mode = context.quiet ? ProgressMode::none : parse_progress_mode(progress);
+    const auto start = std::chrono::steady_clock::now();
+    transfer::Progress board;
+    const Context::WaitsToldTo told(context, [&](const std::string& text) { board.warn(text); });
+    transfer::Pulled pulled = [&] {
+        const ProgressDisplay display(board, mode);
+        return transfer::pull(context.store(), image, options, board, context.stop());
+    }();
+    if (mode == ProgressMode::tty || mode == ProgressMode::plain) {
+        const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+        write_summary(cat(verb, ' ', pulled.name, ' ', pulled.target.digest), look(board, elapsed));
+    }
+    if (context.json) {
+        Json chain_ids = Json::array();
+        for (const oci::ChainId& chain_id : pulled.chain_ids)
+            chain_ids.push_back(chain_id.string());
+        context.print_json({{"name", pulled.name}, {"target", to_json(pulled.target)}, {"chain_ids", chain_ids}});
+    } else if (context.quiet) {
+        context.print(pulled.name + "\n");
+    }
+    return pulled;
+}
+
+} // namespace lade::cli
