@@ -26,8 +26,8 @@ struct Place {
         if (blobs.find(descriptor.digest))
             return descriptor;
         store::BlobWriter writer = blobs.ingest(descriptor.digest.string(), descriptor, lease, {});
-        writer.sink().write(as_bytes(text));
-        writer.commit({}, {});
+        writer.write(as_bytes(text));
+        writer.commit({.size = descriptor.size, .digest = descriptor.digest, .labels = {}});
         return descriptor;
     }
     static std::string json(const oci::Descriptor& descriptor) {
