@@ -36,7 +36,7 @@ std::vector<std::string> Folder::entries(const std::set<std::string>& others) co
         const bool is_known = std::ranges::find(built_in, name) != built_in.end() || others.contains(name);
         if (is_known && is_directory(fd_.get(), name)) {
             for (const std::string& below : list_directory(fd_.get(), name))
-                all.push_back(name + '/' + below);
+                all.push_back(cat(name, '/', below));
         } else {
             all.push_back(name);
         }
