@@ -179,7 +179,7 @@ oci::Digest BlobWriter::commit(const Commit& commit) {
     require_open();
     try {
         oci::validate(commit.labels);
-        const oci::Digest digest = verify(commit);
+        oci::Digest digest = verify(commit);
         const bool is_new = record(digest, commit.labels);
         ingest_->remove();
         close();
