@@ -11,7 +11,7 @@
 #include "base/fd.hpp"
 #include "base/stream.hpp"
 #include "base/text.hpp"
-#include "cli/commands.hpp"
+#include "cli/content.hpp"
 #include "cli/editor.hpp"
 #include "cli/input.hpp"
 #include "store/blobs.hpp"
@@ -128,7 +128,7 @@ struct EditFlags {
 void edit(Context& context, const EditFlags& flags) {
     if (flags.editor.empty())
         throw Error(ErrorKind::invalid_argument, "content edit needs an editor: set EDITOR or give --editor");
-    const oci::Digest digest = oci::Digest::parse(flags.digest);
+    const oci::Digest digest = resolve_digest(context, flags.digest);
     EditedFile file;
     {
         const Fd blob = store::Blobs(context.existing_store(), context.name_space).open(digest);
@@ -165,7 +165,8 @@ void add_ingest(CLI::App& group, Context& context) {
 
     CLI::App& edit_command = add_command(group, "edit", "edit a blob's bytes into a new blob");
     auto edit_flags = std::make_shared<EditFlags>();
-    edit_command.add_option("digest", edit_flags->digest, "the blob, which stays as it is")->required();
+    edit_command.add_option("digest", edit_flags->digest, "the blob, or the start of its digest; it stays as it is")
+        ->required();
     edit_command.add_option("--editor", edit_flags->editor, "the editor's command line")
         ->envname("EDITOR")
         ->type_name("COMMAND");

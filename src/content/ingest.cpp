@@ -316,6 +316,13 @@ std::optional<std::uint64_t> size_of_dead_ingest(const Blobs& blobs, const std::
     return disk_usage(blobs.directory(), path_of(name)).size;
 }
 
+std::string ingest_holders(const Blobs& blobs, const std::string& name) {
+    struct stat st {};
+    if (::fstatat(blobs.directory(), path_of(name).c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return std::string(unknown_holder);
+    return lock_holders(st.st_dev, st.st_ino);
+}
+
 bool remove_dead_ingest(const Blobs& blobs, const std::string& name, const std::function<void()>& before) {
     auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     std::optional<FileLock> lock;

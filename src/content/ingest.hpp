@@ -142,6 +142,9 @@ std::string ingest_name(const std::string& ref);
 // The bytes on disk of an ingest directory that no living process holds; nullopt when one does.
 std::optional<std::uint64_t> size_of_dead_ingest(const Blobs& blobs, const std::string& name);
 
+// Who writes the ingest of this directory name, as lock_holders() says it.
+std::string ingest_holders(const Blobs& blobs, const std::string& name);
+
 // Removes an ingest directory unless a living process holds it; false then. `before` runs first, under the ingest's
 // lock, also when there is no directory.
 bool remove_dead_ingest(const Blobs& blobs, const std::string& name, const std::function<void()>& before = {});

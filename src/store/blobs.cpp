@@ -46,6 +46,12 @@ oci::Algorithm algorithm_of(const std::optional<oci::Digest>& digest) {
     return digest ? digest->algorithm() : oci::Algorithm::sha256;
 }
 
+[[noreturn]] void refuse_held(const Store& store, const std::string& name_space, const std::string& ref) {
+    const std::string name = content::ingest_name(ingest_ref(name_space, ref));
+    throw Error(ErrorKind::unavailable, "ingest ", printable(ref), ": ", content::ingest_holders(store.files(), name),
+                " is writing it");
+}
+
 } // namespace
 
 std::vector<Blob> Blobs::list(const Filter& filter) {
@@ -124,7 +130,7 @@ BlobWriter Blobs::writer(const WriterOptions& options, LeaseHold& lease, const s
     const std::string name = ingest_ref(namespace_, options.ref);
     auto ingest = content::Ingest::try_open(store_.files(), name, known.size, algorithm_of(known.digest), stop);
     if (!ingest && !wait)
-        throw Error(ErrorKind::unavailable, "ingest ", printable(options.ref), ": somebody else is writing it");
+        refuse_held(store_, namespace_, options.ref);
     if (!ingest)
         ingest.emplace(content::Ingest::open(store_.files(), name, known.size, algorithm_of(known.digest), stop));
     BlobWriter writer = open_writer(known, WriteMode::strict, lease, *std::move(ingest), stop);
@@ -264,7 +270,7 @@ void Blobs::abort(const std::string& ref, const std::string& lease) {
         transaction.commit();
     });
     if (!dead)
-        throw Error(ErrorKind::unavailable, "ingest ", printable(ref), ": somebody is writing it");
+        refuse_held(store_, namespace_, ref);
 }
 
 } // namespace lade::store
