@@ -40,7 +40,9 @@ void unpack(Context& context, const UnpackFlags& flags) {
                         "; use images unpack --to DIR");
     }
     transfer::Progress progress;
-    const Context::WaitsToldTo told(context, [&](const std::string& text) { progress.warn(text); });
+    std::optional<Context::WaitsToldTo> told;
+    if (mode == ProgressMode::tty || mode == ProgressMode::json)
+        told.emplace(context, [&](const std::string& text) { progress.warn(text); });
     const oci::ChainId chain_id =
         doing([&] { return cat("unpack ", name); },
               [&] {

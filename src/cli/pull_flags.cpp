@@ -64,7 +64,9 @@ transfer::Pulled PullFlags::pull(Context& context, const transfer::PullOptions& 
     const ProgressMode mode = context.quiet ? ProgressMode::none : parse_progress_mode(progress);
     const auto start = std::chrono::steady_clock::now();
     transfer::Progress board;
-    const Context::WaitsToldTo told(context, [&](const std::string& text) { board.warn(text); });
+    std::optional<Context::WaitsToldTo> told;
+    if (mode == ProgressMode::tty || mode == ProgressMode::json)
+        told.emplace(context, [&](const std::string& text) { board.warn(text); });
     transfer::Pulled pulled = [&] {
         const ProgressDisplay display(board, mode);
         return transfer::pull(context.store(), image, options, board, context.stop());

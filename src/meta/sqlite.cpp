@@ -252,11 +252,15 @@ Transaction::Transaction(Database& database) : database_(database), lock_(databa
 }
 
 Transaction::~Transaction() {
-    if (open_)
-        sqlite3_exec(database_.connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    if (!open_)
+        return;
+    database_.before_commit_ = nullptr;
+    sqlite3_exec(database_.connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
 void Transaction::commit() {
+    if (auto* const work = std::exchange(database_.before_commit_, nullptr))
+        work(database_);
     database_.execute("COMMIT");
     open_ = false;
 }

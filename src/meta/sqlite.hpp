@@ -106,6 +106,9 @@ public:
         return changes();
     }
 
+    // What the transaction under way does last of all, once; a rollback forgets it. One such work at a time.
+    void before_commit(void (*work)(Database&)) noexcept { before_commit_ = work; }
+
     // Any number of statements without values, e.g. a schema.
     void execute(const std::string& sql);
     std::int64_t last_id() const;
@@ -144,6 +147,7 @@ private:
     std::stop_token stop_;
     bool waits_ = true;
     std::optional<Clock::time_point> stopped_at_;
+    void (*before_commit_)(Database&) = nullptr;
     std::recursive_mutex mutex_;
     std::unique_ptr<sqlite3, Close> connection_;
     std::unordered_map<std::string, detail::Prepared> idle_;
