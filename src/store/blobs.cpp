@@ -109,6 +109,13 @@ bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, 
     return true;
 }
 
+void Blobs::hold(const std::vector<oci::Descriptor>& blobs, LeaseHold& lease) {
+    meta::Transaction transaction(store_.database());
+    for (const oci::Descriptor& blob : blobs)
+        lease.add_own({.type = "content", .key = blob.digest.string()});
+    transaction.commit();
+}
+
 BlobWriter Blobs::ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease,
                          const std::stop_token& stop) {
     return open_writer({.ref = ref, .digest = descriptor.digest, .size = descriptor.size}, WriteMode::download, lease,

@@ -61,6 +61,8 @@ public:
     // it has another size than the descriptor says.
     bool adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease,
                const std::stop_token& stop);
+    // Blobs of this namespace that somebody relies on from now on: the lease holds those that are there.
+    void hold(const std::vector<oci::Descriptor>& blobs, LeaseHold& lease);
     // A writer for the blob's bytes in any case, of WriteMode::download. Waits while another process writes `ref`:
     // check adopt() again afterwards.
     BlobWriter ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease,

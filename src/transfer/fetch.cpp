@@ -81,11 +81,16 @@ bool make_way(const Origin& origin, const oci::Descriptor& descriptor, const std
     return true;
 }
 
+bool has_labels(const Origin& origin, const oci::Digest& digest, const oci::Labels& labels) {
+    const auto blob = origin.blobs.find(digest);
+    return blob && std::ranges::includes(blob->labels, labels);
+}
+
 // The store's copy; nullopt when there is none that is any good.
 std::optional<std::string> find_document(const Origin& origin, const oci::Descriptor& descriptor,
                                          const std::stop_token& stop) {
-    const bool known = origin.blobs.find(descriptor.digest).has_value();
-    if (!known && !origin.blobs.adopt(descriptor, {}, origin.lease, stop))
+    // The lease has it before it is read: no collection comes between.
+    if (!origin.blobs.adopt(descriptor, {}, origin.lease, stop))
         return std::nullopt;
     std::string text;
     try {
@@ -95,16 +100,12 @@ std::optional<std::string> find_document(const Origin& origin, const oci::Descri
             throw;
         return std::nullopt;
     }
-    origin.blobs.adopt(descriptor, labels_of(origin, descriptor, text), origin.lease, stop);
-    if (!known)
-        origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size)
-            .set(Stage::exists);
+    if (const oci::Labels labels = labels_of(origin, descriptor, text); !has_labels(origin, descriptor.digest, labels))
+        origin.blobs.adopt(descriptor, labels, origin.lease, stop);
     return text;
 }
 
-std::string download_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
-    Item& item = origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size);
-    item.set(Stage::downloading);
+std::string receive_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
     StringSink sink(oci::max_document, descriptor.digest.string());
     origin.repository.fetch(descriptor, 0, sink, stop);
     std::string text = sink.take();
@@ -113,18 +114,33 @@ std::string download_document(const Origin& origin, const oci::Descriptor& descr
     hasher.update(as_bytes(text));
     if (const oci::Digest found = hasher.finish(); found != descriptor.digest)
         throw Error(ErrorKind::data_loss, "the content received has digest ", found, " (", text.size(), " bytes)");
-    const oci::Labels labels = labels_of(origin, descriptor, text);
+    return text;
+}
+
+std::string download_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
+    Item& item = origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size);
+    // Of several processes one fetches, the others wait here.
     store::BlobWriter writer = origin.blobs.ingest(ingest_ref(descriptor), descriptor, origin.lease, stop);
-    if (origin.blobs.adopt(descriptor, labels, origin.lease, stop)) {
+    if (auto stored = find_document(origin, descriptor, stop)) {
         writer.abandon();
-    } else {
+        item.set(Stage::exists);
+        return *std::move(stored);
+    }
+    item.set(Stage::downloading);
+    try {
+        std::string text = receive_document(origin, descriptor, stop);
         writer.truncate(0);
         writer.write(as_bytes(text));
-        writer.commit({.size = descriptor.size, .digest = descriptor.digest, .labels = labels});
+        writer.commit(
+            {.size = descriptor.size, .digest = descriptor.digest, .labels = labels_of(origin, descriptor, text)});
+        item.set_offset(descriptor.size);
+        item.set(Stage::downloaded);
+        return text;
+    } catch (const Error&) {
+        // There is nothing in it to go on from.
+        attempt([&] { writer.abandon(); });
+        throw;
     }
-    item.set_offset(descriptor.size);
-    item.set(Stage::downloaded);
-    return text;
 }
 
 } // namespace
@@ -135,8 +151,15 @@ std::string fetch_document(const Origin& origin, const oci::Descriptor& descript
                      if (descriptor.size > oci::max_document)
                          throw Error(ErrorKind::resource_exhausted, descriptor.size, " bytes, at most ",
                                      oci::max_document, " are read");
+                     const bool known = origin.blobs.find(descriptor.digest).has_value();
                      auto stored = find_document(origin, descriptor, stop);
-                     return stored ? *std::move(stored) : download_document(origin, descriptor, stop);
+                     if (!stored)
+                         return download_document(origin, descriptor, stop);
+                     if (!known)
+                         origin.progress
+                             .add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size)
+                             .set(Stage::exists);
+                     return *std::move(stored);
                  });
 }
 

@@ -41,9 +41,12 @@ struct Layers {
     std::vector<oci::Descriptor> unpacked; // their snapshots exist, nobody needs their bytes
 };
 
-Layers sort_layers(const std::optional<Destination>& destination, const std::vector<PlatformImage>& images) {
+Layers sort_layers(const Origin& origin, const std::optional<Destination>& destination,
+                   const std::vector<PlatformImage>& images) {
     Layers sorted;
     for (const PlatformImage& image : images) {
+        // Before the snapshots: a layer that is unpacked is not fetched, so its blob must not go while they stay.
+        origin.blobs.hold(image.manifest.layers, origin.lease);
         // What cannot be unpacked is refused before its layers are fetched.
         if (destination)
             static_cast<void>(layers_of(image));
@@ -101,14 +104,14 @@ bool may_be_damage(ErrorKind kind) {
 std::vector<oci::ChainId> fetch_and_unpack_whole(const Origin& origin, const std::optional<Destination>& destination,
                                                  const std::vector<PlatformImage>& images, std::size_t at_once,
                                                  const std::stop_token& stop) {
-    Layers layers = sort_layers(destination, images);
+    Layers layers = sort_layers(origin, destination, images);
     try {
         return fetch_and_unpack(origin, destination, images, layers, at_once, stop);
     } catch (const Error& error) {
         if (!may_be_damage(error.kind()) || !make_way_for_layers(origin, layers.wanted, stop))
             throw;
     }
-    layers = sort_layers(destination, images);
+    layers = sort_layers(origin, destination, images);
     return fetch_and_unpack(origin, destination, images, layers, at_once, stop);
 }
 
