@@ -15,6 +15,7 @@ namespace {
 void describe(const CLI::App& command, const std::string& path, std::string& into) {
     std::vector<std::string> words;
     const auto below = command.get_subcommands([](const CLI::App*) { return true; });
+    words.reserve(below.size());
     for (const CLI::App* sub : below)
         words.push_back(sub->get_name());
     for (const CLI::App* level = &command; level != nullptr; level = level->get_parent())

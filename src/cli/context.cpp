@@ -114,7 +114,7 @@ std::vector<std::string> label_paths(const oci::Labels& changes) {
 std::string format_labels(const oci::Labels& labels) {
     std::vector<std::string> parts;
     for (const auto& [key, value] : labels)
-        parts.push_back(printable(key + '=' + value));
+        parts.push_back(printable(std::string(key).append(1, '=').append(value)));
     return parts.empty() ? "-" : join(parts, ",");
 }
 
