@@ -67,6 +67,22 @@ void add_version(CLI::App& app, Context& context) {
     });
 }
 
+// CLI11 names every word from the first it cannot use on, in the order of its stack.
+std::string complaint(const CLI::ParseError& error, const CLI::App& app, const CLI::App& chosen) {
+    std::string text = error.what();
+    const std::vector<std::string> rest = app.remaining(true);
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty()) {
+        const bool is_group = !chosen.get_subcommands([](const CLI::App*) { return true; }).empty();
+        const auto word = std::ranges::find_if(rest, [](const std::string& one) { return one.starts_with('-'); });
+        if (word != rest.end())
+            text = cat("unknown flag ", *word);
+        else
+            text = is_group ? cat("unknown command ", rest.front()) : cat("unexpected argument ", rest.front());
+    }
+    std::ranges::replace(text, '\n', ' ');
+    return printable(trim(text));
+}
+
 // The chosen command and the words that lead to it.
 struct Chosen {
     const CLI::App* command;
@@ -115,7 +131,7 @@ void add_quiet(CLI::App& command, Context& context, const std::string& about) {
 }
 
 void add_filters(CLI::App& command, std::vector<std::string>& into) {
-    command.add_option("filter", into, "list what matches one of these, e.g. labels.k==v or size>10MB");
+    command.add_option("filter", into, "list what matches one of these, e.g. labels.k==v");
 }
 
 int run(int argc, char** argv, std::stop_token stop) {
@@ -162,9 +178,9 @@ int run(int argc, char** argv, std::stop_token stop) {
         context.print(app.count("--version") > 0 ? "lade " LADE_VERSION "\n" : chosen_in(app).help());
         return 0;
     } catch (const CLI::ParseError& error) {
-        std::string text = error.what();
-        std::ranges::replace(text, '\n', ' ');
-        throw Error(ErrorKind::invalid_argument, printable(trim(text)), " (see ", chosen_in(app).name(), " --help)");
+        const Chosen chosen = chosen_in(app);
+        throw Error(ErrorKind::invalid_argument, complaint(error, app, *chosen.command), " (see ", chosen.name(),
+                    " --help)");
     }
     if (!context.command) {
         context.print(chosen_in(app).help());

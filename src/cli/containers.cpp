@@ -10,6 +10,7 @@
 #include "cli/containers.hpp"
 #include "cli/table.hpp"
 #include "store/fields.hpp"
+#include "store/keep.hpp"
 
 namespace lade::cli {
 
@@ -99,12 +100,25 @@ void label(Context& context, const Flags& flags) {
         context.print(cat(container.labels.empty() ? "" : format_labels(container.labels), '\n'));
 }
 
+// Kept is not garbage at once: a lease takes over while the container still holds the snapshot.
+void keep_snapshot(Context& context, const store::Container& container) {
+    const store::Kept kept =
+        store::keep_for_a_day(context.store(), context.name_space,
+                              {.type = cat("snapshots/", container.snapshotter), .key = container.snapshot_key});
+    complain(cat("snapshot ", printable(container.snapshot_key), " is held for 24 hours, by lease ", kept.lease));
+}
+
 void remove(Context& context, const Flags& flags) {
     store::Containers containers(context.store(), context.name_space);
     context.collect_at_end();
     for_each_item(flags.ids, [&](const std::string& id) {
         doing([&] { return cat("remove ", printable(id)); },
-              [&] { containers.remove(id, flags.keep_snapshot, context.lease); });
+              [&] {
+                  if (const store::Container container = containers.get(id);
+                      flags.keep_snapshot && !container.snapshot_key.empty())
+                      keep_snapshot(context, container);
+                  containers.remove(id, flags.keep_snapshot, context.lease);
+              });
     });
 }
 

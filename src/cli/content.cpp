@@ -75,6 +75,11 @@ void active(Context& context, const Filters& filters) {
         context.print_json(array);
         return;
     }
+    if (context.quiet) {
+        for (const store::IngestStatus& ingest : all)
+            context.print(printable(ingest.ref) + "\n");
+        return;
+    }
     Table table({"REF", "SIZE", "AGE"});
     for (const store::IngestStatus& ingest : all)
         table.add({ingest.ref, si_size(ingest.offset), age(now() - ingest.started)});
@@ -89,6 +94,7 @@ void add_active(CLI::App& group, Context& context) {
     };
     auto flags = std::make_shared<Flags>();
     add_filters(command, flags->filters);
+    add_quiet(command, context, "print refs only");
     add_json(command, context);
     command.add_option("-t,--timeout", flags->ignored, "accepted for ctr")->group("");
     command.callback([&context, flags] { context.command = [&context, flags] { active(context, flags->filters); }; });

@@ -8,9 +8,13 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/content.hpp"
 #include "cli/table.hpp"
+#include "oci/reference.hpp"
 #include "store/fields.hpp"
 #include "store/namespaces.hpp"
+#include "store/snapshots.hpp"
+#include "transfer/find_image.hpp"
 
 namespace lade::cli {
 
@@ -95,7 +99,12 @@ void create(Context& context, const CreateFlags& flags) {
     if (expires->count() > 0)
         lease.labels.insert_or_assign(std::string(oci::label::gc_expire), rfc3339(now() + *expires));
     store::Leases(context.store(), context.name_space).create(lease);
-    context.print(printable(lease.id) + "\n");
+    if (!context.json) {
+        context.print(printable(lease.id) + "\n");
+        return;
+    }
+    const auto end = lease.labels.find(std::string(oci::label::gc_expire));
+    context.print_json({{"id", lease.id}, {"expires", end == lease.labels.end() ? Json() : Json(end->second)}});
 }
 
 void add_list(CLI::App& group, Context& context) {
@@ -113,6 +122,7 @@ void add_create(CLI::App& group, Context& context) {
     command.add_option("--id", flags->id, "its id; made up unless given");
     command.add_option("-x,--expires", flags->expires, "how long it lasts; 0 for ever")->capture_default_str();
     command.add_option("label", flags->labels, "labels, key=value");
+    add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { create(context, *flags); }; });
 }
 
@@ -123,7 +133,7 @@ void add_remove(CLI::App& group, Context& context) {
         bool sync = false;
     };
     auto flags = std::make_shared<Flags>();
-    command.add_option("id", flags->ids, "the leases")->required();
+    command.add_option("id", flags->ids, "the leases");
     command.add_flag("--sync", flags->sync, "accepted for ctr; removal always waits");
     command.callback([&context, flags] {
         context.command = [&context, flags] {
@@ -138,6 +148,23 @@ void add_remove(CLI::App& group, Context& context) {
     });
 }
 
+// What people call it is not always what it is called: images by reference or ID, content by the start of its digest.
+std::string key_of(Context& context, const std::string& type, const std::string& text) {
+    constexpr std::string_view snapshots = "snapshots/";
+    if (type == "content")
+        return resolve_digest(context, text).string();
+    if (type.starts_with(snapshots))
+        snapshot::validate_name(std::string_view(type).substr(snapshots.size()));
+    if (type != "images")
+        return text;
+    if (const auto image = transfer::find_image(context.existing_store(), context.name_space, text))
+        return image->name;
+    const auto reference = oci::Reference::try_parse(text);
+    const std::string name = reference ? reference->string() : text;
+    complain(cat("warning: there is no image ", printable(name), " yet"));
+    return name;
+}
+
 using Change = void (store::Leases::*)(const std::string&, const store::LeaseResource&);
 
 // Both commands that change what a lease holds: `each` is done to every key.
@@ -150,12 +177,14 @@ CLI::App& add_change(CLI::App& group, Context& context, const std::string& name,
     command.add_option("key", flags->keys, "digests, names, refs or keys")->required();
     command.callback([&context, flags, each] {
         context.command = [&context, flags, each] {
+            static_cast<void>(store::Leases(context.existing_store(), context.name_space).get(flags->lease));
             store::Leases leases(context.store(), context.name_space);
-            static_cast<void>(leases.get(flags->lease));
-            if (each == &store::Leases::drop)
+            const bool adds = each == &store::Leases::add;
+            if (!adds)
                 context.collect_at_end();
             for_each_item(flags->keys, [&](const std::string& key) {
-                (leases.*each)(flags->lease, {.type = flags->type, .key = key});
+                (leases.*each)(flags->lease,
+                               {.type = flags->type, .key = adds ? key_of(context, flags->type, key) : key});
             });
         };
     });

@@ -45,6 +45,8 @@ void PullFlags::add(CLI::App& command, Context& context) {
 transfer::PullOptions PullFlags::options(const Context& context) const {
     static_cast<void>(oci::Reference::parse(reference));
     static_cast<void>(parse_progress_mode(progress));
+    // The image row is written last, which is late for an error.
+    static_cast<void>(store::time_of_change());
     transfer::PullOptions options{.name_space = context.name_space,
                                   .lease = context.lease,
                                   .choice = choose(*this),

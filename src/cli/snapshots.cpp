@@ -76,6 +76,11 @@ void list(Context& context, const Flags& flags) {
         context.print_json(array);
         return;
     }
+    if (context.quiet) {
+        for (const store::Snapshot& snapshot : all)
+            context.print(printable(snapshot.key) + "\n");
+        return;
+    }
     Table table({"KEY", "PARENT", "KIND"});
     for (const store::Snapshot& snapshot : all)
         table.add({snapshot.key, snapshot.parent, capital(snapshot.kind)});
@@ -204,6 +209,7 @@ void add_snapshots(CLI::App& app, Context& context) {
 
     CLI::App& ls = add_command(group, "ls", "list snapshots", {"list"});
     add_filters(ls, flags->filters);
+    add_quiet(ls, context, "print keys only");
     add(ls, list);
     add(add_command(group, "tree", "show which snapshot lies on which"), tree);
 

@@ -92,7 +92,9 @@ void Blobs::publish(int directory, const std::string& name, const oci::Digest& d
     struct stat st {};
     if (::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
         throw_errno(errno, "blob ", digest);
-    if (size(digest) == static_cast<std::uint64_t>(st.st_size))
+    // What was verified and synced just now takes the place of a file that nobody looked into. Unsynced it is worth
+    // less than one that may have been synced.
+    if (!durable && size(digest) == static_cast<std::uint64_t>(st.st_size))
         return;
     if (::fchmodat(directory, name.c_str(), blob_mode, 0) != 0)
         throw_errno(errno, "blob ", digest, ": make read-only");

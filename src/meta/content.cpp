@@ -27,19 +27,26 @@ Blob Content::from_row(const Statement& row) {
 
 std::vector<Blob> Content::list() {
     std::vector<Blob> blobs;
-    std::unordered_map<std::int64_t, std::size_t> index;
-    for (Statement rows =
-             database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
-                             "WHERE namespace = ? ORDER BY digest",
+    Statement rows =
+        database_.query("SELECT content.id, digest, size, created, updated FROM content JOIN blobs USING (digest) "
+                        "WHERE namespace = ? ORDER BY digest",
+                        namespace_);
+    if (!rows.next())
+        return blobs;
+    // One pass over all labels instead of one question per blob. While the rows are being read no other process's
+    // changes are seen, so these are of the same instant.
+    std::unordered_map<std::int64_t, oci::Labels> labels;
+    for (Statement label =
+             database_.query("SELECT owner, key, value FROM content_labels CROSS JOIN content ON id = owner "
+                             "WHERE namespace = ?",
                              namespace_);
-         rows.next();) {
-        index.emplace(rows.integer(0), blobs.size());
+         label.next();)
+        labels[label.integer(0)].emplace(label.text(1), label.text(2));
+    do {
         blobs.push_back(from_row(rows));
-    }
-    // One pass over all labels instead of one question per blob.
-    for (Statement rows = database_.query("SELECT owner, key, value FROM content_labels"); rows.next();)
-        if (const auto at = index.find(rows.integer(0)); at != index.end())
-            blobs[at->second].labels.emplace(rows.text(1), rows.text(2));
+        if (const auto found = labels.find(rows.integer(0)); found != labels.end())
+            blobs.back().labels = std::move(found->second);
+    } while (rows.next());
     return blobs;
 }
 

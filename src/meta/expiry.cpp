@@ -48,6 +48,10 @@ void remember_expired(Database& database, Time now) {
     Settings(database).put(looked_at, rfc3339(now));
 }
 
+void forget_expired(Database& database) {
+    Settings(database).put(looked_at, "");
+}
+
 std::vector<std::string> owner_locks(Database& database) {
     std::vector<std::string> names;
     for (Statement rows = database.query("SELECT owner_lock FROM leases WHERE owner_lock IS NOT NULL"); rows.next();)

@@ -16,6 +16,9 @@ bool has_expired(Database& database, Time now);
 // A collection keeps something that expired before `now`.
 void remember_expired(Database& database, Time now);
 
+// An expiry was written, in the past perhaps: the next look is at everything.
+void forget_expired(Database& database);
+
 // The lock files of all leases that a process owns or owned.
 std::vector<std::string> owner_locks(Database& database);
 

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "meta/events.hpp"
+#include "meta/expiry.hpp"
 #include "meta/labels.hpp"
 
 namespace lade::meta {
@@ -54,6 +55,8 @@ void validate(const Image& image) {
                     "\": name, target size and media type are needed");
 }
 
+} // namespace
+
 Time time_of_change() {
     const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
     if (epoch == nullptr || *epoch == '\0')
@@ -65,6 +68,8 @@ Time time_of_change() {
                     ": not a number of seconds since 1970");
     return Time(std::chrono::seconds(*seconds));
 }
+
+namespace {
 
 void take_key(oci::Labels& into, const oci::Labels& from, const std::string& key) {
     into.erase(key);
@@ -93,6 +98,9 @@ constexpr const char* listing = "SELECT i.id, i.name, i.media_type, i.digest, i.
                                 "s.config, s.size, s.platforms FROM images i "
                                 "LEFT JOIN content c ON c.namespace = i.namespace AND c.digest = i.digest "
                                 "LEFT JOIN summaries s ON s.target = c.digest AND s.platform = ?1 "
+                                // Made of documents that another namespace may have and this one not.
+                                "AND (s.config = '' OR EXISTS (SELECT 1 FROM content k WHERE k.namespace = i.namespace "
+                                "AND k.digest = s.config)) "
                                 "WHERE i.namespace = ?2 ";
 
 } // namespace
@@ -160,6 +168,8 @@ Image Images::write(const Image& image, bool known) {
     }
     replace_labels(database_, label_table, id, image.labels);
     replace_labels(database_, annotation_table, id, target.annotations);
+    if (image.labels.contains(std::string(oci::label::gc_expire)))
+        forget_expired(database_);
     Image written = *find(image.name);
     publish(database_, namespace_, known ? "/images/update" : "/images/create",
             {{"name", written.name}, {"labels", written.labels}});

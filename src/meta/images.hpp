@@ -28,6 +28,10 @@ struct ListedImage {
     std::optional<Summary> summary;
 };
 
+// The time that a change of an image is given: now, or SOURCE_DATE_EPOCH. invalid_argument: that is no number of
+// seconds.
+Time time_of_change();
+
 class Images {
 public:
     Images(Database& database, std::string name_space) : database_(database), namespace_(std::move(name_space)) {}

@@ -30,6 +30,7 @@ ErrorKind kind_of(int code) {
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: // lost the race for the log's locks too often
         return ErrorKind::unavailable;
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:

@@ -135,8 +135,10 @@ oci::Digest BlobWriter::verify(const Commit& commit) {
         return shared_ ? verify_shared(commit) : verify_bytes(commit, ErrorKind::failed_precondition);
     try {
         return verify_bytes(commit, ErrorKind::data_loss);
-    } catch (const Error&) {
-        attempt([&] { abandon(); });
+    } catch (const Error& error) {
+        // Stopped while reading, or a disk that cannot sync: the bytes may be good.
+        if (error.kind() == ErrorKind::data_loss)
+            attempt([&] { abandon(); });
         throw;
     }
 }

@@ -26,7 +26,7 @@ bool same_file(const Fd& one, const Fd& other) {
     return ::fstat(one.get(), &a) == 0 && ::fstat(other.get(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-bool is_whole(const Fd& file, const oci::Digest& digest, const std::stop_token& stop) {
+bool has_digest(const Fd& file, const oci::Digest& digest, const std::stop_token& stop) {
     FileSource source(file.get(), digest.string());
     oci::HashingSource hashed(source, digest.algorithm());
     std::vector<std::byte> buffer(256 * kib);
@@ -51,6 +51,25 @@ oci::Algorithm algorithm_of(const std::optional<oci::Digest>& digest) {
     throw Error(ErrorKind::unavailable, "ingest ", printable(ref), ": ", content::ingest_holders(store.files(), name),
                 " is writing it");
 }
+
+// Ends a source that gives more than was announced before it fills the disk.
+class AtMost final : public Source {
+public:
+    // `size` 0: nothing was announced.
+    AtMost(Source& inner, std::uint64_t size) : inner_(inner), size_(size) {}
+    std::size_t read(std::span<std::byte> into) override {
+        const std::size_t n = inner_.read(into);
+        seen_ += n;
+        if (size_ != 0 && seen_ > size_)
+            throw Error(ErrorKind::failed_precondition, "more than the ", size_, " bytes that were announced");
+        return n;
+    }
+
+private:
+    Source& inner_;
+    std::uint64_t size_;
+    std::uint64_t seen_ = 0;
+};
 
 } // namespace
 
@@ -109,10 +128,15 @@ bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, 
     return true;
 }
 
+bool Blobs::is_whole(const oci::Descriptor& descriptor) {
+    const auto blob = find(descriptor.digest);
+    return blob && blob->size == descriptor.size && store_.files().size(descriptor.digest) == descriptor.size;
+}
+
 void Blobs::hold(const std::vector<oci::Descriptor>& blobs, LeaseHold& lease) {
     meta::Transaction transaction(store_.database());
     for (const oci::Descriptor& blob : blobs)
-        lease.add_own({.type = "content", .key = blob.digest.string()});
+        lease.add({.type = "content", .key = blob.digest.string()});
     transaction.commit();
 }
 
@@ -127,7 +151,7 @@ BlobWriter Blobs::ingest(const std::string& ref, const oci::Descriptor& descript
 BlobWriter Blobs::writer(const WriterOptions& options, LeaseHold& lease, const std::stop_token& stop, bool wait) {
     if (options.ref.empty())
         throw Error(ErrorKind::invalid_argument, "an ingest needs a ref");
-    if (options.digest && find(*options.digest))
+    if (options.digest)
         refuse_existing(*options.digest, lease);
     auto shared = find_shared(options);
     WriterOptions known = options;
@@ -142,10 +166,13 @@ BlobWriter Blobs::writer(const WriterOptions& options, LeaseHold& lease, const s
         ingest.emplace(content::Ingest::open(store_.files(), name, known.size, algorithm_of(known.digest), stop));
     BlobWriter writer = open_writer(known, WriteMode::strict, lease, *std::move(ingest), stop);
     // Whoever held it may have made the very blob.
-    if (options.digest && find(*options.digest)) {
-        writer.abandon();
-        refuse_existing(*options.digest, lease);
-    }
+    if (options.digest)
+        try {
+            refuse_existing(*options.digest, lease);
+        } catch (const Error&) {
+            writer.abandon();
+            throw;
+        }
     if (shared) {
         writer.truncate(0);
         writer.shared_ = std::move(shared);
@@ -158,8 +185,10 @@ oci::Digest Blobs::put(Source& source, const WriterOptions& options, const oci::
     std::optional<oci::Digest> digest = options.digest;
     try {
         BlobWriter bytes = writer(options, lease, stop, true);
-        if (!bytes.is_shared())
-            bytes.write_all_of(source);
+        if (!bytes.is_shared()) {
+            AtMost bounded(source, options.size);
+            bytes.write_all_of(bounded);
+        }
         if (!digest)
             digest = bytes.digest();
         bytes.commit({.size = options.size, .digest = options.digest, .labels = labels});
@@ -185,6 +214,9 @@ std::optional<BlobWriter::Shared> Blobs::find_shared(const WriterOptions& option
 
 void Blobs::refuse_existing(const oci::Digest& digest, LeaseHold& lease) {
     meta::Transaction transaction(store_.database());
+    // Inside it: what a collection takes is not refused, and one whose file is lost is there to be made anew.
+    if (const auto blob = find(digest); !blob || store_.files().size(digest) != blob->size)
+        return;
     lease.add({.type = "content", .key = digest.string()});
     transaction.commit();
     throw Error(ErrorKind::already_exists, "content ", digest, " already exists");
@@ -208,7 +240,7 @@ bool Blobs::discard_damaged(const oci::Digest& digest, const std::stop_token& st
     const auto file = store_.files().find(digest);
     if (!file)
         return true;
-    if (is_whole(*file, digest, stop))
+    if (has_digest(*file, digest, stop))
         return false;
     const FileLock publishing = store_.publish_lock(LockMode::exclusive, stop);
     // Another process may have put a good one in its place.
@@ -221,6 +253,20 @@ void Blobs::label(const oci::Digest& digest, const oci::Labels& changes) {
     meta::Transaction transaction(store_.database());
     if (!meta::Content(store_.database(), namespace_).label(digest, changes))
         throw Error(ErrorKind::not_found, "content ", digest, " not found");
+    transaction.commit();
+}
+
+void Blobs::label(const std::map<oci::Digest, oci::Labels>& changes) {
+    meta::Content content(store_.database(), namespace_);
+    std::vector<std::pair<oci::Digest, oci::Labels>> wanted;
+    for (const auto& [digest, labels] : changes)
+        if (const auto blob = content.find(digest); blob && !std::ranges::includes(blob->labels, labels))
+            wanted.emplace_back(digest, labels);
+    if (wanted.empty())
+        return;
+    meta::Transaction transaction(store_.database());
+    for (const auto& [digest, labels] : wanted)
+        content.label(digest, labels);
     transaction.commit();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -37,6 +38,9 @@ public:
 
     // Sets each label; an empty value removes its key. not_found.
     void label(const oci::Digest& digest, const oci::Labels& changes);
+    // The same for several at once; those that are not recorded here are passed over, those that have the labels are
+    // left as they are.
+    void label(const std::map<oci::Digest, oci::Labels>& changes);
     // By field path: "labels", "labels.<key>"; without any, all labels are replaced. What it is now. not_found;
     // invalid_argument: another path, or a label too long.
     Blob update(const oci::Digest& digest, const oci::Labels& labels, const std::vector<std::string>& paths = {});
@@ -61,7 +65,9 @@ public:
     // it has another size than the descriptor says.
     bool adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease,
                const std::stop_token& stop);
-    // Blobs of this namespace that somebody relies on from now on: the lease holds those that are there.
+    // True when the blob is recorded here with this size, and its file has it. Nothing is read.
+    bool is_whole(const oci::Descriptor& descriptor);
+    // The lease holds these from now on, those that are not there yet as soon as they are.
     void hold(const std::vector<oci::Descriptor>& blobs, LeaseHold& lease);
     // A writer for the blob's bytes in any case, of WriteMode::download. Waits while another process writes `ref`:
     // check adopt() again afterwards.
@@ -83,7 +89,8 @@ public:
 private:
     // What may be had without presenting it, as BlobWriter has it.
     std::optional<BlobWriter::Shared> find_shared(const WriterOptions& options);
-    [[noreturn]] void refuse_existing(const oci::Digest& digest, LeaseHold& lease);
+    // already_exists, and the lease holds it, unless it is not here or its file is lost.
+    void refuse_existing(const oci::Digest& digest, LeaseHold& lease);
     BlobWriter open_writer(const WriterOptions& options, WriteMode mode, LeaseHold& lease, content::Ingest ingest,
                            const std::stop_token& stop);
     void let_go(const std::string& lease, const LeaseResource& resource);

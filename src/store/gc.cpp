@@ -244,15 +244,16 @@ private:
             snapshots_.discard(entry, store_.trash(), moved_.emplace_back(Store::trash_name("snapshot")));
     }
 
-    // To sum up a tree takes long, so it is done when nobody waits any more.
+    // To sum up a tree takes long, so it is done when nobody waits any more. One that cannot be read is told of when it
+    // cannot be removed.
     void remove_files() {
         if (mode_ == Mode::dry_run) {
             for (const std::string& entry : directories_)
-                collected_.bytes += snapshots_.usage(entry).size;
+                attempt([&] { collected_.bytes += snapshots_.usage(entry).size; });
             return;
         }
         for (const std::string& name : moved_)
-            collected_.bytes += disk_usage(store_.trash(), name).size;
+            attempt([&] { collected_.bytes += disk_usage(store_.trash(), name).size; });
         for (const std::string& name : ingests_)
             content::remove_dead_ingest(store_.files(), name);
         remove_dead_locks(store_);

@@ -18,6 +18,7 @@ namespace lade::store {
 using meta::Image;
 using meta::ListedImage;
 using meta::Summary;
+using meta::time_of_change;
 
 class Images {
 public:

@@ -50,8 +50,8 @@ LeaseHold::LeaseHold(Store& store, const std::string& name_space, std::string al
     meta::Transaction transaction(store_.database());
     meta::Namespaces(store_.database()).ensure(namespace_);
     meta::Leases leases(store_.database(), namespace_);
-    if (!also_.empty())
-        leases.get(also_);
+    if (!also_.empty() && !lives(store_, leases.get(also_), now()))
+        throw Error(ErrorKind::failed_precondition, "lease ", printable(also_), " has expired");
     leases.create({.id = id_,
                    .owner_lock = lock_name_,
                    .labels = {{std::string(oci::label::gc_expire), rfc3339(now() + lease_expiry)}},
@@ -74,7 +74,7 @@ LeaseHold::~LeaseHold() {
 void LeaseHold::add(const LeaseResource& resource) {
     meta::Leases leases(store_.database(), namespace_);
     leases.add(id_, resource);
-    if (!also_.empty() && leases.find(also_))
+    if (!also_.empty())
         leases.add(also_, resource);
 }
 

@@ -21,13 +21,14 @@ using meta::LeaseResource;
 // What it is given is given to the lease `also`, too, which people made and which stays.
 class LeaseHold {
 public:
-    // not_found: there is no lease `also`. Empty: none is wanted.
+    // not_found: there is no lease `also`; failed_precondition: it has expired. Empty: none is wanted.
     LeaseHold(Store& store, const std::string& name_space, std::string also = {});
     ~LeaseHold();
     LeaseHold(const LeaseHold&) = delete;
     LeaseHold& operator=(const LeaseHold&) = delete;
 
-    // These belong inside the transaction that makes or removes the thing.
+    // These belong inside the transaction that makes or removes the thing. not_found: the lease `also` is gone; what
+    // it was to hold is not made.
     void add(const LeaseResource& resource);
     // For what is of use to nobody once this process is gone: the lease of people does not get it.
     void add_own(const LeaseResource& resource);

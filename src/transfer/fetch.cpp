@@ -176,6 +176,13 @@ std::unique_ptr<Source> open_stored(store::Blobs& blobs, const oci::Descriptor& 
     return std::make_unique<StoredBlob>(blobs.open(descriptor.digest), descriptor.digest);
 }
 
+bool LayerDownloads::obtain(const oci::Descriptor& layer) {
+    const oci::Labels labels = source_labels(origin_, layer.digest);
+    // Held by the lease already (Blobs::hold); a transaction per layer to say so again is felt on a disk.
+    return (has_labels(origin_, layer.digest, labels) && origin_.blobs.is_whole(layer)) ||
+           origin_.blobs.adopt(layer, labels, origin_.lease, tasks_.stop_token());
+}
+
 void LayerDownloads::start(std::vector<oci::Descriptor> layers) {
     std::ranges::stable_sort(layers, std::ranges::greater{}, &oci::Descriptor::size);
     for (const oci::Descriptor& layer : layers) {
@@ -185,7 +192,7 @@ void LayerDownloads::start(std::vector<oci::Descriptor> layers) {
                 continue;
         }
         Item& item = origin_.progress.add(std::string(kind_of(layer)), layer.digest.string(), layer.size);
-        if (origin_.blobs.adopt(layer, source_labels(origin_, layer.digest), origin_.lease, tasks_.stop_token())) {
+        if (obtain(layer)) {
             item.set(Stage::exists);
             set_stored(layer.digest);
             continue;
@@ -204,8 +211,8 @@ void LayerDownloads::keep(const std::vector<oci::Descriptor>& layers) {
             if (!states_.try_emplace(layer.digest).second)
                 continue;
         }
-        origin_.blobs.adopt(layer, source_labels(origin_, layer.digest), origin_.lease, tasks_.stop_token());
-        origin_.progress.add(std::string(kind_of(layer)), layer.digest.string(), layer.size).set(Stage::exists);
+        origin_.progress.add(std::string(kind_of(layer)), layer.digest.string(), layer.size)
+            .set(obtain(layer) ? Stage::exists : Stage::extracted);
         // Should its snapshot go after all, nobody waits for a download that never comes.
         set_stored(layer.digest);
     }

@@ -75,6 +75,7 @@ private:
         bool stored = false;
     };
 
+    bool obtain(const oci::Descriptor& layer);
     void download(const oci::Descriptor& layer, Item& item, const std::stop_token& stop);
     void transfer(store::BlobWriter& writer, const oci::Descriptor& layer, Item& item, const oci::Labels& labels,
                   const std::stop_token& stop);

@@ -13,6 +13,8 @@ namespace {
 
 constexpr int max_index_depth = 8;
 constexpr std::size_t max_manifests = 4096;
+// Each is fetched and stored.
+constexpr std::size_t max_indexes = 256;
 
 class Walk {
 public:
@@ -31,6 +33,9 @@ public:
             return;
         if (depth > max_index_depth)
             throw Error(ErrorKind::resource_exhausted, "index ", root.digest, ": nested deeper than ", max_index_depth);
+        if (visited_.size() > max_indexes)
+            throw Error(ErrorKind::resource_exhausted, "index ", root.digest, ": more than ", max_indexes,
+                        " indexes in one");
         const oci::Index index = oci::parse_index(read_(root), root.media_type, cat("index ", root.digest));
         for (const oci::Descriptor& child : index.manifests)
             collect(child, depth + 1);

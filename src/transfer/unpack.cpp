@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <map>
 #include <numeric>
 #include <thread>
 
@@ -247,12 +248,12 @@ oci::ChainId unpack_image(const Destination& destination, const PlatformImage& i
 }
 
 void label_unpacked(const Destination& destination, const PlatformImage& image, const oci::ChainId& top) {
-    store::Blobs blobs(destination.store, destination.name_space);
+    std::map<oci::Digest, oci::Labels> labels;
     for (const Layer& layer : layers_of(image))
-        if (layer.descriptor.digest != layer.diff_id.digest && blobs.find(layer.descriptor.digest))
-            blobs.label(layer.descriptor.digest, {{std::string(oci::label::uncompressed), layer.diff_id.string()}});
-    blobs.label(image.manifest.config.digest,
-                {{cat(oci::label::gc_ref_snapshot, destination.snapshotter), top.string()}});
+        if (layer.descriptor.digest != layer.diff_id.digest)
+            labels[layer.descriptor.digest] = {{std::string(oci::label::uncompressed), layer.diff_id.string()}};
+    labels[image.manifest.config.digest] = {{cat(oci::label::gc_ref_snapshot, destination.snapshotter), top.string()}};
+    store::Blobs(destination.store, destination.name_space).label(labels);
 }
 
 void unpack_to_directory(const PlatformImage& image, const std::string& directory, const Limits& limits,

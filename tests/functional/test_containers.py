@@ -155,10 +155,12 @@ class Containers(Case):
         self.assertEqual(result.out, "")
         self.assertEqual([one["id"] for one in self.lade.json("c", "ls")], ["c"])
         self.assertNotIn("a", self.keys())
-        self.lade.ok("leases", "create", "--id", "keep")
-        self.lade.ok("leases", "add", "keep", "snapshots/overlayfs", "c")
-        self.lade.ok("containers", "rm", "--keep-snapshot", "c")
+        kept = self.lade.ok("containers", "rm", "--keep-snapshot", "c")
         self.assertIn("c", self.keys())
+        (lease,) = self.lade.json("leases", "ls")
+        self.assertIn(lease["id"], kept.err)
+        self.lade.ok("leases", "rm", lease["id"])
+        self.assertNotIn("c", self.keys())
         self.fails(self.lade.run("containers", "rm"), 2)
 
     def test_under_a_lease(self):

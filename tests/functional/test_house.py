@@ -25,13 +25,29 @@ PACKAGE_OF = {
 }
 
 
+# Every command of ctr's groups that concern images (not those that need a running container).
+CTR = {
+    f"{group} {command}"
+    for group, names in {
+        "images": "ls check pull push rm prune tag label inspect import export convert build-erofs-cache mount unmount usage",
+        "content": "ls active get ingest edit rm label fetch fetch-object fetch-blob push-object",
+        "snapshots": "ls tree info usage prepare view mounts commit rm label diff unpack",
+        "leases": "ls create rm",
+        "namespaces": "ls create label rm",
+        "containers": "ls create info rm label checkpoint restore",
+        "plugins": "ls inspect-runtime",
+    }.items()
+    for command in names.split()
+} | {"content prune references", "events", "version", "info", "deprecations list", "oci spec"}
+
+
 def commands(lade, path=()):
     """Every command with its long flags, from the help texts."""
     text = lade.ok(*path, "--help").out
     found = {path: set(re.findall(r"(--[a-z][a-z-]+)", text.split("Subcommands:")[0]))}
     if "Subcommands:" in text:
         for line in text.split("Subcommands:")[1].splitlines():
-            if match := re.match(r"  ([a-z]+)", line):
+            if match := re.match(r"  ([a-z][a-z-]*)", line):
                 found.update(commands(lade, (*path, match.group(1))))
     return found
 
@@ -82,6 +98,22 @@ class House(Case):
             text = plain["lade"] + (plain.get(f"lade-{path[0]}", "") if path else "")
             for word in (*path, *flags):
                 self.assertTrue(re.search(rf"(?<![\w-]){word}(?![\w-])", text), f"manual of {path}: {word}")
+
+    def test_every_command_of_ctr_is_here_or_has_its_reason(self):
+        page = (REPOSITORY / "man/lade-ctr.1").read_text().replace("\\-", "-")
+        here = re.search(r"\.SH HERE\n\.nf\n(.*?)\.fi", page, re.S).group(1).splitlines()
+        absent = re.split(r", |\n", "\n".join(re.findall(r"^\.TP\n(.*)$", page.split(".SH NOT HERE")[1].split(".SH FLAGS")[0], re.M)))
+        self.assertEqual(CTR, set(here) | set(absent))
+        self.assertIn(f"Of the {len(CTR)} commands that ctr has in these groups {len(here)} are here", page)
+        existing = commands(self.lade)
+        for command in here:
+            self.assertIn(tuple(command.split()), existing)
+        for command in absent:
+            self.assertNotIn(tuple(command.split()), existing)
+
+    def test_the_aliases_of_ctr(self):
+        for words in ("i list", "image remove", "images del", "images delete", "images i", "content list", "content remove", "content del", "content delete", "snapshot list", "snapshots remove", "snapshots del", "snapshots delete", "snapshots m", "snapshots mount", "lease list", "leases remove", "leases del", "leases delete", "ns list", "namespace remove", "namespaces c", "c list", "container remove", "containers del", "containers delete", "plugin list", "event"):
+            self.lade.ok(*words.split(), "--help")
 
     def complete(self, *words):
         """What bash offers after these words, the last of which is being typed."""

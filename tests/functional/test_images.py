@@ -178,7 +178,10 @@ class Ids(Images):
     def test_an_ambiguous_prefix_lists_the_candidates(self):
         ref_one, one, ref_two, two = self.two()
         with self.database() as database:
-            database.execute("UPDATE summaries SET config = ? WHERE target = ?", (one.config["digest"][:12] + two.config["digest"][12:], two.root))
+            alike = one.config["digest"][:12] + two.config["digest"][12:]
+            database.execute("UPDATE summaries SET config = ? WHERE target = ?", (alike, two.root))
+            database.execute("INSERT INTO blobs (digest, size) VALUES (?, 1)", (alike,))
+            database.execute("INSERT INTO content (namespace, digest, created, updated) VALUES ('default', ?, 0, 0)", (alike,))
         self.fails(self.lade.run("images", "inspect", one.config["digest"][7:12]), 2, "ambiguous", ref_one, ref_two, one.config["digest"])
         self.fails(self.lade.run("images", "rm", "--force", one.config["digest"][7:12]), 2, "ambiguous")
         self.assertEqual(self.lade.json("images", "inspect", one.config["digest"])["name"], ref_one)
@@ -443,6 +446,72 @@ class Layers(Images):
         ref = self.pull(Image(layers, compression="plain"))
         self.assertEqual(len(self.lade.json("images", "tree")["layers"]), 300)
         self.assertEqual(len(self.lade.ok("images", "tree", ref).out.splitlines()), 300)
+
+
+class Rules(Images):
+    def test_a_layer_that_is_unpacked_and_not_here_is_not_said_to_exist(self):
+        need_root()
+        layers = [Layer().file("a", b"a" * 1000).bytes(), Layer().file("b", b"b" * 1000).bytes()]
+        first, second = Image(layers), Image(layers, compression="zstd")
+        self.lade.ok("images", "pull", self.registry.add(first, "gzip"))
+        ref = self.registry.add(second, "zstd")
+        told = self.lade.ok("images", "pull", "--progress", "json", ref).err
+        for layer in second.layers:
+            lines = [line for line in told.splitlines() if layer["digest"] in line]
+            self.assertTrue(lines and not any("exists" in line for line in lines), told)
+        self.assertEqual([self.registry.count("GET", layer["digest"]) for layer in second.layers], [0, 0])
+        self.lade.ok("images", "pull", "--no-unpack", ref)
+        self.assertTrue(self.lade.json("images", "check", f"name=={ref}")[0]["status"].startswith("complete"))
+
+    def test_bytes_that_were_presented_take_the_place_of_damaged_ones(self):
+        self.lade.ok("store", "config", "content-sharing", "isolated")
+        image = Image([Layer().file("f", os.urandom(5000))])
+        ref = self.pull(image)
+        for name in image.blobs:
+            path = self.blob(name)
+            path.chmod(0o600)
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 1
+            path.write_bytes(data)
+        self.lade.ok("-n", "other", "images", "pull", "--no-unpack", ref)
+        for name, data in image.blobs.items():
+            self.assertEqual(self.blob(name).read_bytes(), data)
+
+    def test_what_another_namespace_knows_of_an_image_is_not_told(self):
+        one, two = Image([Layer().file("a")]), Image([Layer().file("b")], architecture="arm64")
+        ref = self.registry.add(index_of([one, two]), "index")
+        self.lade.ok("-n", "b", "content", "fetch", "--platform", "linux/arm64", ref)
+        before = self.lade.json("-n", "b", "images", "ls")
+        self.lade.ok("images", "pull", "--no-unpack", ref)
+        self.assertEqual(self.lade.json("images", "ls")[0]["id"], one.config["digest"])
+        self.assertEqual(self.lade.json("-n", "b", "images", "ls"), before)
+
+    def test_a_flood_of_indexes_is_refused(self):
+        whole = index_of([Image([Layer().file("a")])])
+        oci = "application/vnd.oci.image.index.v1+json"
+        children = []
+        for number in range(300):
+            text = json.dumps({"schemaVersion": 2, "mediaType": oci, "manifests": [], "annotations": {"n": str(number)}}).encode()
+            children.append({"mediaType": oci, "digest": whole.document(text, oci), "size": len(text)})
+        whole.root = whole.document({"schemaVersion": 2, "mediaType": oci, "manifests": children}, oci)
+        result = self.lade.run("images", "pull", "--no-unpack", self.registry.add(whole, "flood"))
+        self.fails(result, 9, "more than 256 indexes")
+
+    def test_a_wrong_epoch_is_refused_before_anything_is_asked(self):
+        ref = self.registry.add(Image([Layer().file("a")]), "t")
+        self.fails(self.lade.run("images", "pull", ref, env={"SOURCE_DATE_EPOCH": "yesterday"}), 2, "SOURCE_DATE_EPOCH=yesterday")
+        self.assertEqual(self.registry.requests, [])
+
+    def test_leases_hold_images_by_any_of_their_names(self):
+        image = Image([Layer().file("a")])
+        ref = self.pull(image)
+        self.lade.ok("leases", "create", "--id", "l")
+        self.lade.ok("leases", "add", "l", "images", image.config["digest"][7:20])
+        warned = self.lade.ok("leases", "add", "l", "images", "foo").err
+        self.assertIn("docker.io/library/foo:latest", warned)
+        self.assertEqual([one["key"] for one in self.lade.json("leases", "resources", "l")], sorted([ref, "docker.io/library/foo:latest"]))
+        self.lade.ok("leases", "add", "l", "content", image.config["digest"][:15])
+        self.fails(self.lade.run("leases", "add", "l", "snapshots/zfs", "k"), 2, "zfs")
 
 
 if __name__ == "__main__":

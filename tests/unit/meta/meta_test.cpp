@@ -290,7 +290,7 @@ TEST_SUITE("meta") {
         CHECK_FALSE(summaries.find(one, "linux/arm64"));
     }
 
-    TEST_CASE("a listing has the summary only of a target that is recorded in the namespace") {
+    TEST_CASE("a listing has the summary only where the namespace has what it was made of") {
         Place place;
         Images images(place.database, "default");
         images.put({.name = "i", .target = {.media_type = "t", .digest = one, .size = 1}, .labels = {}});
@@ -299,6 +299,8 @@ TEST_SUITE("meta") {
         CHECK_FALSE(summary());
         Content content(place.database, "default");
         content.put(one, 1, {});
+        CHECK_FALSE(summary());
+        content.put(two, 1, {});
         CHECK(summary());
         CHECK_FALSE(images.list("q").at(0).summary);
         CHECK(images.list_by_digest(two.string().substr(0, 12), "p").size() == 1);
