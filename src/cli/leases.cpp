@@ -160,7 +160,7 @@ std::string key_of(Context& context, const std::string& type, const std::string&
     if (const auto image = transfer::find_image(context.existing_store(), context.name_space, text))
         return image->name;
     const auto reference = oci::Reference::try_parse(text);
-    const std::string name = reference ? reference->string() : text;
+    std::string name = reference ? reference->string() : text;
     complain(cat("warning: there is no image ", printable(name), " yet"));
     return name;
 }

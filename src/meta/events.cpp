@@ -18,7 +18,7 @@ void trim(Database& database) {
 void publish(Database& database, const std::string& name_space, std::string_view topic, const Json& payload) {
     Json told = Json::object();
     for (const auto& [key, value] : payload.items())
-        if (!value.empty() && value != "")
+        if (value.is_string() ? !value.get_ref<const std::string&>().empty() : !value.empty())
             told[key] = value;
     database.run("INSERT INTO events (time, namespace, topic, payload) VALUES (?, ?, ?, ?)", now(), name_space, topic,
                  dump_json(told));
