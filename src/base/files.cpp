@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -52,6 +53,13 @@ void sync_file(int fd, std::string_view what) {
 void sync_file_system(int fd, std::string_view what) {
     if (::syncfs(fd) != 0)
         throw_errno(errno, "sync file system of ", what);
+}
+
+std::uint64_t free_bytes(int fd) {
+    struct statvfs status {};
+    if (::fstatvfs(fd, &status) != 0)
+        throw_errno(errno, "free space");
+    return std::uint64_t{status.f_bavail} * status.f_frsize;
 }
 
 void replace_file(int dir, const std::string& name, std::string_view text, mode_t mode) {

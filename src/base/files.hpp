@@ -27,6 +27,8 @@ void make_directories(const std::string& path, mode_t mode);
 void sync_file(int fd, std::string_view what);
 // The whole file system that `fd` lies on.
 void sync_file_system(int fd, std::string_view what);
+// The bytes that an ordinary user may still write there.
+std::uint64_t free_bytes(int fd);
 
 // Writes `name` so that a reader (or a reboot) sees the old text or the new one, never a part.
 void replace_file(int dir, const std::string& name, std::string_view text, mode_t mode);

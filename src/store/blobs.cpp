@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "meta/namespaces.hpp"
@@ -19,6 +20,7 @@ namespace {
 
 // containerd's: an interrupted download is worth resuming for a day.
 constexpr auto ingest_expiry = std::chrono::hours(24);
+constexpr std::uint64_t room_for_rows = 1 * mib;
 
 bool same_file(const Fd& one, const Fd& other) {
     struct stat a {};
@@ -126,6 +128,10 @@ bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, 
     lease.add({.type = "content", .key = descriptor.digest.string()});
     transaction.commit();
     return true;
+}
+
+bool Blobs::has_room() const {
+    return free_bytes(store_.files().directory()) >= room_for_rows;
 }
 
 bool Blobs::is_whole(const oci::Descriptor& descriptor) {

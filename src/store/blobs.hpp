@@ -65,6 +65,8 @@ public:
     // it has another size than the descriptor says.
     bool adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease,
                const std::stop_token& stop);
+    // False when the disk is so full that the next command may not be able to write its rows.
+    bool has_room() const;
     // True when the blob is recorded here with this size, and its file has it. Nothing is read.
     bool is_whole(const oci::Descriptor& descriptor);
     // The lease holds these from now on, those that are not there yet as soon as they are.

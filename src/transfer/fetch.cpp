@@ -265,7 +265,9 @@ void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& 
         writer.commit({.size = layer.size, .digest = layer.digest, .labels = labels});
     } catch (const Error& error) {
         // A resumable part that fills the disk would keep every other command from working.
-        if (error.kind() == ErrorKind::resource_exhausted)
+        // Whoever met the full disk first, the unpacking say, the others are cancelled.
+        if (error.kind() == ErrorKind::resource_exhausted ||
+            (error.kind() == ErrorKind::cancelled && !origin_.blobs.has_room()))
             attempt([&] { writer.abandon(); });
         throw;
     }
