@@ -54,6 +54,10 @@ oci::Algorithm algorithm_of(const std::optional<oci::Digest>& digest) {
                 " is writing it");
 }
 
+[[noreturn]] void refuse_existing(const oci::Digest& digest) {
+    throw Error(ErrorKind::already_exists, "content ", digest, " already exists");
+}
+
 // Ends a source that gives more than was announced before it fills the disk.
 class AtMost final : public Source {
 public:
@@ -157,8 +161,8 @@ BlobWriter Blobs::ingest(const std::string& ref, const oci::Descriptor& descript
 BlobWriter Blobs::writer(const WriterOptions& options, LeaseHold& lease, const std::stop_token& stop, bool wait) {
     if (options.ref.empty())
         throw Error(ErrorKind::invalid_argument, "an ingest needs a ref");
-    if (options.digest)
-        refuse_existing(*options.digest, lease);
+    if (options.digest && hold_existing(*options.digest, lease))
+        refuse_existing(*options.digest);
     auto shared = find_shared(options);
     WriterOptions known = options;
     if (shared)
@@ -172,13 +176,10 @@ BlobWriter Blobs::writer(const WriterOptions& options, LeaseHold& lease, const s
         ingest.emplace(content::Ingest::open(store_.files(), name, known.size, algorithm_of(known.digest), stop));
     BlobWriter writer = open_writer(known, WriteMode::strict, lease, *std::move(ingest), stop);
     // Whoever held it may have made the very blob.
-    if (options.digest)
-        try {
-            refuse_existing(*options.digest, lease);
-        } catch (const Error&) {
-            writer.abandon();
-            throw;
-        }
+    if (options.digest && hold_existing(*options.digest, lease)) {
+        writer.abandon();
+        refuse_existing(*options.digest);
+    }
     if (shared) {
         writer.truncate(0);
         writer.shared_ = std::move(shared);
@@ -218,14 +219,14 @@ std::optional<BlobWriter::Shared> Blobs::find_shared(const WriterOptions& option
     return BlobWriter::Shared{.digest = *options.digest, .size = *size, .file = *std::move(file)};
 }
 
-void Blobs::refuse_existing(const oci::Digest& digest, LeaseHold& lease) {
+bool Blobs::hold_existing(const oci::Digest& digest, LeaseHold& lease) {
     meta::Transaction transaction(store_.database());
-    // Inside it: what a collection takes is not refused, and one whose file is lost is there to be made anew.
+    // Inside it: what a collection takes is not held, and one whose file is lost is there to be made anew.
     if (const auto blob = find(digest); !blob || store_.files().size(digest) != blob->size)
-        return;
+        return false;
     lease.add({.type = "content", .key = digest.string()});
     transaction.commit();
-    throw Error(ErrorKind::already_exists, "content ", digest, " already exists");
+    return true;
 }
 
 BlobWriter Blobs::open_writer(const WriterOptions& options, WriteMode mode, LeaseHold& lease, content::Ingest ingest,

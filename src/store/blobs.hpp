@@ -91,8 +91,8 @@ public:
 private:
     // What may be had without presenting it, as BlobWriter has it.
     std::optional<BlobWriter::Shared> find_shared(const WriterOptions& options);
-    // already_exists, and the lease holds it, unless it is not here or its file is lost.
-    void refuse_existing(const oci::Digest& digest, LeaseHold& lease);
+    // True when the namespace has it, file and all: the lease holds it from now on.
+    bool hold_existing(const oci::Digest& digest, LeaseHold& lease);
     BlobWriter open_writer(const WriterOptions& options, WriteMode mode, LeaseHold& lease, content::Ingest ingest,
                            const std::stop_token& stop);
     void let_go(const std::string& lease, const LeaseResource& resource);

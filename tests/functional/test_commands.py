@@ -10,19 +10,17 @@ import unittest
 from pathlib import Path
 
 from support import tree
-from support.broken import BrokenRegistry
+from support.broken import BrokenRegistry, RegistryCase
 from support.images import Image, Layer
 from support.program import Case, need_root
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-class WithAnImage(Case):
+class WithAnImage(RegistryCase):
     def setUp(self):
         super().setUp()
         need_root()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         self.image = Image([Layer().file("a", "aaa"), Layer().file("b", "bbb")])
         self.ref = self.registry.add(self.image)
         self.pulled = self.lade.json("images", "pull", self.ref)
@@ -279,14 +277,12 @@ class Bookkeeping(Case):
         self.assertEqual(done.returncode, 9, done.stderr)
 
 
-class Rootless(Case):
+class Rootless(RegistryCase):
     """Commands of an ordinary user, in the store that is theirs by default."""
 
     def setUp(self):
         super().setUp()
         need_root()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         os.chmod(self.scratch, 0o755)
         self.home = self.scratch / "home"
         self.home.mkdir()

@@ -6,9 +6,9 @@ import sqlite3
 import time
 import unittest
 
-from support.broken import BrokenRegistry
+from support.broken import RegistryCase
 from support.images import Image, Layer
-from support.program import Case, need_root
+from support.program import need_root
 
 CONFIG = {
     "Env": ["PATH=/image/bin", "A=1"],
@@ -22,12 +22,10 @@ CONFIG = {
 PASSWD = "root:x:0:0::/:/bin/sh\nbob:x:1000:1001::/:/bin/sh\n"
 
 
-class Containers(Case):
+class Containers(RegistryCase):
     def setUp(self):
         super().setUp()
         need_root()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         lower = Layer().dir("etc").file("etc/passwd", "root:x:0:0::/:/bin/sh\n").file("etc/group", "wheel:x:10:bob\n")
         upper = Layer().dir("etc").file("etc/passwd", PASSWD).file("hello", "world")
         self.image = Image([lower, upper], change=lambda config, layers: config.update(config=CONFIG))

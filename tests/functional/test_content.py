@@ -8,9 +8,9 @@ import sqlite3
 import subprocess
 import unittest
 
-from support.broken import BrokenRegistry, basic
+from support.broken import RegistryCase, basic
 from support.images import OCI, Image, Layer, digest, index_of
-from support.program import TIMEOUT, Case, need_root, need_tools
+from support.program import TIMEOUT, need_root, need_tools
 from support.registry import StockRegistry
 
 BIG = 9 * 1024 * 1024  # more than what is verified before it is written
@@ -41,12 +41,7 @@ def image_of(blobs, **more):
     return image
 
 
-class Content(Case):
-    def setUp(self):
-        super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
-
+class Content(RegistryCase):
     def raw(self, *args, **env):
         """Exit code, bytes on stdout, text on stderr."""
         done = subprocess.run(self.lade.command(*args), env={**self.lade.env, **env}, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)

@@ -10,7 +10,7 @@ import termios
 import time
 import unittest
 
-from support.broken import BrokenRegistry
+from support.broken import RegistryCase
 from support.images import Image, Layer, digest
 from support.program import Case, Result, TIMEOUT
 
@@ -280,11 +280,9 @@ class Edit(Blobs):
         self.assertEqual(process.returncode, -signal.SIGINT)
 
 
-class Policy(Blobs):
+class Policy(Blobs, RegistryCase):
     def setUp(self):
         super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         self.image = Image([Layer().file("a", os.urandom(100_000)), Layer().file("b", "text")])
         self.ref = self.registry.add(self.image)
         self.wanted = [self.image.root, self.image.config["digest"], *(layer["digest"] for layer in self.image.layers)]

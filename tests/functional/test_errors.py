@@ -8,9 +8,9 @@ import unittest
 import urllib.parse
 
 from support import images
-from support.broken import BrokenRegistry, basic
+from support.broken import BrokenRegistry, RegistryCase, basic
 from support.images import Image, Layer
-from support.program import Case, need_root
+from support.program import need_root
 from support.registry import StockRegistry, free_port
 
 
@@ -18,11 +18,9 @@ def sample():
     return Image([Layer().file("f", "text"), Layer().file("big", os.urandom(300_000))])
 
 
-class BadInput(Case):
+class BadInput(RegistryCase):
     def setUp(self):
         super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         self.image = sample()
         self.ref = self.registry.add(self.image)
         self.unpack = [] if os.geteuid() == 0 else ["--no-unpack"]
@@ -375,11 +373,9 @@ class BadInput(Case):
                 self.fails(self.lade.run(*args), 2)
 
 
-class Credentials(Case):
+class Credentials(RegistryCase):
     def setUp(self):
         super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         self.image = sample()
         self.ref = self.registry.add(self.image)
 
@@ -500,11 +496,9 @@ class Credentials(Case):
         self.assertEqual(self.pull("-u", "me:secret").code, 0)
 
 
-class FallbacksOfResolving(Case):
+class FallbacksOfResolving(RegistryCase):
     def setUp(self):
         super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         self.ref = self.registry.add(sample())
 
     def pull(self):

@@ -9,17 +9,15 @@ import subprocess
 import time
 import unittest
 
-from support.broken import BrokenRegistry
+from support.broken import BrokenRegistry, RegistryCase
 from support.images import Image, Layer
 from support.invariants import violations
 from support.program import Case, SANITIZED, TIMEOUT, need_root
 
 
-class Journal(Case):
+class Journal(RegistryCase):
     def setUp(self):
         super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         self.image = Image([Layer().file("a", "1"), Layer().file("b", "2")])
 
     def events(self, *args):

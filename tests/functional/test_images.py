@@ -5,9 +5,9 @@ import os
 import sqlite3
 import unittest
 
-from support.broken import BrokenRegistry
+from support.broken import RegistryCase
 from support.images import Image, Layer, digest, index_of
-from support.program import Case, need_root
+from support.program import need_root
 
 COLUMNS = ["REF", "TYPE", "DIGEST", "SIZE", "PLATFORMS", "LABELS"]
 
@@ -21,12 +21,7 @@ def chain_ids(image):
     return chain
 
 
-class Images(Case):
-    def setUp(self):
-        super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
-
+class Images(RegistryCase):
     def pull(self, image, tag="latest", *flags):
         ref = self.registry.add(image, tag)
         self.lade.ok("images", "pull", "--no-unpack", *flags, ref)

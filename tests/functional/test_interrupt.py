@@ -13,17 +13,15 @@ import time
 import unittest
 
 from support import tree
-from support.broken import BrokenRegistry
+from support.broken import BrokenRegistry, RegistryCase
 from support.images import Image, Layer
 from support.program import Case, SANITIZED, TIMEOUT, need_root
 
 
-class Interrupted(Case):
+class Interrupted(RegistryCase):
     def setUp(self):
         super().setUp()
         need_root()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         base = Layer()
         for i in range(200):
             base.dir(f"d{i}/").file(f"d{i}/f", os.urandom(3000))

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import unittest
 
-from support.broken import BrokenRegistry
+from support.broken import RegistryCase
 from support.images import Image, Layer
 from support.program import Case, need_root
 
@@ -81,12 +81,10 @@ class Records(Case):
         self.assertNotIn("\x1b", self.lade.ok("leases", "ls").out + self.lade.ok("leases", "ls", "-q").out)
 
 
-class WithAnImage(Case):
+class WithAnImage(RegistryCase):
     def setUp(self):
         super().setUp()
         need_root()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         self.image = Image([Layer().file("a", "aaa"), Layer().file("b", "bbb")])
         self.ref = self.registry.add(self.image)
 

@@ -10,19 +10,14 @@ import threading
 import time
 import unittest
 
-from support.broken import BrokenRegistry
+from support.broken import RegistryCase
 from support.images import Image, Layer
 from support.invariants import violations
 from support.program import Case, SANITIZED, TIMEOUT, need_root
 from support.stress import Stress, images
 
 
-class ManyCase(Case):
-    def setUp(self):
-        super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
-
+class ManyCase(RegistryCase):
     def assert_sound(self):
         self.assertEqual(violations(self.lade.root), [])
 

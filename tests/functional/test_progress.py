@@ -14,9 +14,9 @@ import termios
 import time
 import unittest
 
-from support.broken import BrokenRegistry
+from support.broken import RegistryCase
 from support.images import Image, Layer
-from support.program import Case, TIMEOUT, need_root, need_tools
+from support.program import TIMEOUT, need_root, need_tools
 
 
 class Screen:
@@ -66,12 +66,10 @@ class Screen:
         return ["".join(row).rstrip() for row in self.rows]
 
 
-class Progress(Case):
+class Progress(RegistryCase):
     def setUp(self):
         super().setUp()
         need_root()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         self.image = Image([Layer().file(f"f{i}", os.urandom(200_000)) for i in range(16)])
         self.ref = self.registry.add(self.image)
 

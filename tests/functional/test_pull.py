@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 from support import images, tree
-from support.broken import BrokenRegistry
+from support.broken import RegistryCase
 from support.images import Image, Layer, index_of
 from support.program import Case, SANITIZED, need_root, need_tools
 from support.registry import StockRegistry
@@ -182,13 +182,8 @@ class PullFromAStockRegistry(Case):
         self.assertEqual(self.lade.json("images", "ls")[0]["labels"], {"mine": "1", "more": "2"})
 
 
-class PullByRules(Case):
+class PullByRules(RegistryCase):
     """Against a registry in this process, so that every request can be counted."""
-
-    def setUp(self):
-        super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
 
     def test_gzip_zstd_and_plain_layers_give_the_same_chain(self):
         need_root()

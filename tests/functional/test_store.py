@@ -8,16 +8,14 @@ import threading
 import time
 import unittest
 
-from support.broken import BrokenRegistry
+from support.broken import RegistryCase
 from support.images import Image, Layer, index_of
-from support.program import Case, need_root
+from support.program import need_root
 
 
-class Store(Case):
+class Store(RegistryCase):
     def setUp(self):
         super().setUp()
-        self.registry = BrokenRegistry()
-        self.addCleanup(self.registry.stop)
         self.base = Layer().file("base", os.urandom(100_000)).bytes()
         self.image = Image([self.base, Layer().file("top", "text")])
         self.ref = self.registry.add(self.image)

@@ -9,6 +9,8 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from support.program import Case
+
 
 class BrokenRegistry:
     """Set `fault` to a function of the handler and the path: it may answer by itself and return True, or change
@@ -149,3 +151,12 @@ class BrokenRegistry:
 
 def basic(user, password):
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class RegistryCase(Case):
+    """A test with a registry of its own, whose every request can be counted."""
+
+    def setUp(self):
+        super().setUp()
+        self.registry = BrokenRegistry()
+        self.addCleanup(self.registry.stop)

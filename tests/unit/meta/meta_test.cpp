@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <stop_token>
 #include <thread>
 
@@ -19,10 +18,12 @@
 #include "meta/references.hpp"
 #include "meta/schema.hpp"
 #include "meta/snapshots.hpp"
+#include "unit/kind_of.hpp"
 #include "unit/temporary.hpp"
 
 using namespace lade;
 using namespace lade::meta;
+using lade::test::kind_of;
 
 namespace {
 
@@ -34,15 +35,6 @@ struct Place {
         Namespaces(database).ensure("default");
     }
 };
-
-ErrorKind kind_of(const std::function<void()>& work) {
-    try {
-        work();
-    } catch (const Error& error) {
-        return error.kind();
-    }
-    return ErrorKind::internal;
-}
 
 const oci::Digest one = oci::Digest::of("one");
 const oci::Digest two = oci::Digest::of("two");

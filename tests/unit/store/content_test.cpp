@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
-#include <functional>
-
 #include "base/error.hpp"
 #include "meta/content.hpp"
 #include "meta/namespaces.hpp"
 #include "store/digests.hpp"
 #include "store/fields.hpp"
 #include "store/prune_references.hpp"
+#include "unit/kind_of.hpp"
 #include "unit/temporary.hpp"
 
 using namespace lade;
 using namespace lade::store;
+using lade::test::kind_of;
 
 namespace {
 
@@ -35,16 +35,6 @@ struct Place {
 // The text and zeros up to the length of a digest.
 std::string padded(const std::string& start) {
     return start + std::string((start.starts_with("sha256:") ? 71 : 135) - start.size(), '0');
-}
-
-ErrorKind kind_of(const std::function<void()>& work) {
-    try {
-        work();
-    } catch (const Error& error) {
-        return error.kind();
-    }
-    FAIL("no error");
-    return ErrorKind::internal;
 }
 
 } // namespace
