@@ -34,14 +34,11 @@ std::string Native::path(Id id) const {
 
 std::vector<Mount> Native::mounts(const Stack& stack, Access access) const {
     if (access == Access::read_write)
-        return {{.type = "bind", .source = path(stack.id), .options = {"rbind", "rw"}}};
+        return {{.type = "bind", .source = path(stack.id), .point = {}, .options = {"rbind", "rw"}}};
     return {{.type = "bind",
              .source = path(stack.parents.empty() ? stack.id : stack.parents.front()),
+             .point = {},
              .options = {"rbind", "ro"}}};
-}
-
-void Native::with_mounted(const Stack& stack, const std::function<void(int root)>& work) const {
-    work(tree(stack.id).get());
 }
 
 DiskUsage Native::usage(Id id) const {

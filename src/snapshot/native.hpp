@@ -16,7 +16,7 @@ public:
     Fd tree(Id id) const override;
     std::string path(Id id) const override;
     std::vector<Mount> mounts(const Stack& stack, Access access) const override;
-    void with_mounted(const Stack& stack, const std::function<void(int root)>& work) const override;
+    void seal(Id /*id*/, const std::stop_token& /*stop*/) override {}
     DiskUsage usage(Id id) const override;
     std::vector<Id> list() const override { return directories_.list(); }
     void discard(Id id, int trash, const std::string& name) const override { directories_.discard(id, trash, name); }

@@ -12,9 +12,11 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/tasks.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
 #include "snapshot/copy_tree.hpp"
+#include "snapshot/mount_options.hpp"
 
 namespace lade::snapshot {
 
@@ -43,14 +45,15 @@ void forget_origin(int directory, const std::string& name) {
             throw_errno(errno, "remove ", mark, " from ", printable(name));
 }
 
-void forget_origins(int directory) {
+void forget_origins(int directory, const std::stop_token& stop) {
     forget_origin(directory, ".");
     for (const std::string& name : list_directory(directory, ".")) {
+        check_stop(stop);
         struct stat st {};
         if (::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
             throw_errno(errno, "stat ", printable(name));
         if (S_ISDIR(st.st_mode))
-            forget_origins(open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).get());
+            forget_origins(open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).get(), stop);
         else
             forget_origin(directory, name);
     }
@@ -87,7 +90,7 @@ std::vector<Id> Overlay::visible(const std::vector<Id>& parents) const {
 
 std::vector<Mount> Overlay::mounts(const Stack& stack, Access access) const {
     const auto bind = [&](Id id, const char* mode) {
-        return std::vector<Mount>{{.type = "bind", .source = path(id), .options = {mode, "rbind"}}};
+        return std::vector<Mount>{{.type = "bind", .source = path(id), .point = {}, .options = {mode, "rbind"}}};
     };
     const bool writable = access == Access::read_write;
     const std::vector<Id> lowers = visible(stack.parents);
@@ -95,18 +98,18 @@ std::vector<Mount> Overlay::mounts(const Stack& stack, Access access) const {
         return bind(stack.id, writable ? "rw" : "ro");
     if (!writable && lowers.size() == 1)
         return bind(lowers.front(), "ro");
-    Mount mount{.type = "overlay", .source = "overlay", .options = {}};
+    Mount mount{.type = "overlay", .source = "overlay", .point = {}, .options = {}};
+    OverlayOptions options;
     if (writable) {
-        mount.options.push_back("workdir=" + directories_.path(cat(stack.id, "/work")));
-        mount.options.push_back("upperdir=" + path(stack.id));
+        options.work = directories_.path(cat(stack.id, "/work"));
+        options.upper = path(stack.id);
     }
-    std::vector<std::string> paths;
-    paths.reserve(lowers.size());
+    options.lowers.reserve(lowers.size());
     for (const Id id : lowers)
-        paths.push_back(path(id));
-    mount.options.push_back("lowerdir=" + join(paths, ":"));
+        options.lowers.push_back(path(id));
     if (::access("/sys/module/overlay/parameters/index", F_OK) == 0)
-        mount.options.emplace_back("index=off");
+        options.others.emplace_back("index=off");
+    mount.options = format_overlay_options(options);
     return {mount};
 }
 
@@ -118,20 +121,19 @@ void Overlay::sync() const {
     sync_file_system(directories_.fd(), "snapshots");
 }
 
-void Overlay::with_mounted(const Stack& stack, const std::function<void(int root)>& work) const {
-    // Nothing lies below: the tree is all there is to see.
-    if (stack.parents.empty())
-        return work(tree(stack.id).get());
-    OverlayLayers layers{
-        .lowers = {}, .upper = tree_of(stack.id), .work = cat(stack.id, "/work"), .point = cat(stack.id, "/mount")};
-    for (const Id id : visible(stack.parents))
-        layers.lowers.push_back(tree_of(id));
-    make_directory(directories_.fd(), layers.point, 0700);
-    with_overlay(directories_.fd(), layers, work);
-    remove_tree(directories_.fd(), layers.point);
-    forget_origins(tree(stack.id).get());
-    for (const std::string& name : list_directory(directories_.fd(), layers.work))
-        remove_tree(directories_.fd(), cat(layers.work, '/', name));
+void Overlay::seal(Id id, const std::stop_token& stop) {
+    // The kernel puts something there when the directory is mounted, and only then are there marks of its own.
+    const std::string work = cat(id, "/work");
+    const std::vector<std::string> names = list_directory(directories_.fd(), work);
+    if (names.empty())
+        return;
+    forget_origins(tree(id).get(), stop);
+    for (const std::string& name : names)
+        remove_tree(directories_.fd(), cat(work, '/', name));
+}
+
+std::string_view overlay_marks() noexcept {
+    return "trusted.overlay.";
 }
 
 std::optional<std::string> overlay_unusable() {

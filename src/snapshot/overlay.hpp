@@ -19,7 +19,7 @@ public:
     DiskUsage usage(Id id) const override;
     std::vector<Id> list() const override { return directories_.list(); }
     void discard(Id id, int trash, const std::string& name) const override { directories_.discard(id, trash, name); }
-    void with_mounted(const Stack& stack, const std::function<void(int root)>& work) const override;
+    void seal(Id id, const std::stop_token& stop) override;
     void sync() const override;
 
 private:
@@ -29,6 +29,9 @@ private:
 
     Directories directories_;
 };
+
+// The prefix of overlayfs's own xattrs in layer directories.
+std::string_view overlay_marks() noexcept;
 
 // See unusable().
 std::optional<std::string> overlay_unusable();

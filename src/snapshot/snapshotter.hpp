@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -46,13 +45,14 @@ public:
     virtual void create(const Stack& stack, const std::stop_token& stop) = 0;
     // The directory that unpacking writes into (form() says what it holds).
     virtual Fd tree(Id id) const = 0;
-    // The absolute path of that directory, for people.
+    // The absolute path of that directory, for people. It stays when the snapshot is committed.
     virtual std::string path(Id id) const = 0;
-    // What to mount to see the snapshot; for read_only access `stack.id` may be a view that has no
-    // directory of its own.
+    // What to mount to see the snapshot. For reading only, what `stack.id` itself holds is not looked at when it has
+    // parents: it is a view.
     virtual std::vector<Mount> mounts(const Stack& stack, Access access) const = 0;
-    // Mounts the stack for reading and writing, seen by nobody else, and hands its root to `work`.
-    virtual void with_mounted(const Stack& stack, const std::function<void(int root)>& work) const = 0;
+    // The last word before an active snapshot's row says committed: what its files are from then on. Can be repeated,
+    // and is when the process dies in between.
+    virtual void seal(Id id, const std::stop_token& stop) = 0;
     // As `du` has it: this layer's own for TreeForm::layer, the whole tree else.
     virtual DiskUsage usage(Id id) const = 0;
     // Every id that has a directory.

@@ -2,8 +2,10 @@
 #include "store/snapshots.hpp"
 
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/text.hpp"
 #include "meta/namespaces.hpp"
+#include "snapshot/overlay.hpp"
 
 namespace lade::store {
 
@@ -66,6 +68,28 @@ std::vector<snapshot::Mount> Snapshots::mounts(const std::string& key) {
                                                                                   : snapshot::Access::read_only);
 }
 
+Fd Snapshots::open_tree(const std::string& key) {
+    const Snapshot snapshot = get(key);
+    snapshot::Stack stack{.id = snapshot.id, .parents = parents(key)};
+    if (snapshot.kind == SnapshotKind::active)
+        return open_mounts(read_only(snapshotter_->mounts(stack, snapshot::Access::read_write)),
+                           snapshotter_->path(stack.id));
+    if (snapshot.kind == SnapshotKind::committed)
+        stack.parents.insert(stack.parents.begin(), snapshot.id);
+    return open_mounts(snapshotter_->mounts(stack, snapshot::Access::read_only), snapshotter_->path(stack.id));
+}
+
+Fd Snapshots::open_tree(const snapshot::Stack& stack) {
+    return open_mounts(snapshotter_->mounts(stack, snapshot::Access::read_write), snapshotter_->path(stack.id));
+}
+
+std::optional<Snapshots::LayerTree> Snapshots::layer_tree(const std::string& key) {
+    const Snapshot snapshot = get(key);
+    if (snapshotter_->form() != snapshot::TreeForm::layer || snapshot.kind == SnapshotKind::view)
+        return std::nullopt;
+    return LayerTree{.root = snapshotter_->tree(snapshot.id), .marks = snapshot::overlay_marks()};
+}
+
 DiskUsage Snapshots::usage(const std::string& key) {
     const Snapshot snapshot = get(key);
     return snapshot.kind == SnapshotKind::view ? DiskUsage{} : snapshotter_->usage(snapshot.id);
@@ -84,6 +108,7 @@ snapshot::Id Snapshots::remove_row(const std::string& key, const std::string& le
 
 void Snapshots::remove_directory(snapshot::Id id) {
     discard_directory(id);
+    fault::point("snapshot.remove.trash");
     // The row is gone, which was the task; the files that stay are the next collection's.
     static_cast<void>(store_.empty_trash());
 }
@@ -91,7 +116,9 @@ void Snapshots::remove_directory(snapshot::Id id) {
 void Snapshots::remove(const std::string& key, const std::string& lease) {
     meta::Transaction transaction(store_.database());
     const snapshot::Id id = remove_row(key, lease);
+    fault::point("snapshot.remove.row");
     transaction.commit();
+    fault::point("snapshot.remove.done");
     remove_directory(id);
 }
 
@@ -121,12 +148,17 @@ Snapshot Snapshots::create(SnapshotKind kind, const std::string& key, const std:
     Draft draft(*this, kind, parent, lease, stop);
     meta::Transaction transaction(store_.database());
     draft.finish(key, labels);
+    fault::point("snapshot.prepare.row");
     transaction.commit();
+    fault::point("snapshot.prepare.done");
     return get(key);
 }
 
 void Snapshots::commit_active(const std::string& key, const std::string& name, const std::string& parent,
-                              const oci::Labels& labels, LeaseHold& lease) {
+                              const oci::Labels& labels, LeaseHold& lease, const std::stop_token& stop) {
+    if (const Snapshot snapshot = get(key); snapshot.kind == SnapshotKind::active && !rows_.find(name))
+        snapshotter_->seal(snapshot.id, stop);
+    fault::point("snapshot.commit.sealed");
     if (store_.sync() == Sync::full)
         snapshotter_->sync();
     meta::Transaction transaction(store_.database());
@@ -139,7 +171,9 @@ void Snapshots::commit_active(const std::string& key, const std::string& name, c
             transaction.commit();
         throw;
     }
+    fault::point("snapshot.commit.row");
     transaction.commit();
+    fault::point("snapshot.commit.done");
 }
 
 Snapshots::Draft::Draft(Snapshots& snapshots, SnapshotKind kind, const std::string& parent, LeaseHold& lease,
@@ -153,10 +187,12 @@ Snapshots::Draft::Draft(Snapshots& snapshots, SnapshotKind kind, const std::stri
         lease_.add_own(snapshots_.resource(key_));
         transaction.commit();
     }
+    fault::point("snapshot.prepare.draft");
     try {
         // A view shows its parents' directories; its own stays empty, but there.
         const bool is_view = kind == SnapshotKind::view;
         snapshots_.snapshotter_->create(is_view ? snapshot::Stack{.id = stack_.id, .parents = {}} : stack_, stop);
+        fault::point("snapshot.prepare.directory");
         if (snapshots_.store_.sync() == Sync::full)
             snapshots_.snapshotter_->sync();
     } catch (const Error&) {
@@ -231,7 +267,11 @@ void Snapshots::discard(const std::vector<Extraction>& extractions) noexcept {
     }
 }
 
-void Snapshots::commit(const std::vector<Extraction>& extractions, const std::string& parent, LeaseHold& lease) {
+void Snapshots::commit(const std::vector<Extraction>& extractions, const std::string& parent, LeaseHold& lease,
+                       const std::stop_token& stop) {
+    for (const Extraction& extraction : extractions)
+        snapshotter_->seal(extraction.stack.id, stop);
+    fault::point("snapshot.unpack.sealed");
     if (store_.sync() == Sync::full && !extractions.empty())
         snapshotter_->sync();
     std::vector<Extraction> late;
@@ -248,7 +288,9 @@ void Snapshots::commit(const std::vector<Extraction>& extractions, const std::st
             lease.drop(resource(extraction.key));
             below = name;
         }
+        fault::point("snapshot.unpack.rows");
         transaction.commit();
+        fault::point("snapshot.unpack.done");
     }
     discard(late);
 }

@@ -38,6 +38,17 @@ public:
     std::vector<snapshot::Id> parents(const std::string& key);
     // not_found; failed_precondition: committed snapshots are not mounted.
     std::vector<snapshot::Mount> mounts(const std::string& key);
+    // The tree that a snapshot of any kind shows, for reading, mounted for this process alone as long as the descriptor
+    // is open (snapshot::open_mounts). not_found; permission_denied.
+    Fd open_tree(const std::string& key);
+    // The same for what create() or prepare() made just now, for reading and writing.
+    Fd open_tree(const snapshot::Stack& stack);
+    // What the snapshot has of its own, when it is kept apart from what its parents have (TreeForm::layer). not_found.
+    struct LayerTree {
+        Fd root;
+        std::string_view marks; // the prefix of overlayfs's xattrs in it
+    };
+    std::optional<LayerTree> layer_tree(const std::string& key);
     // Own bytes and inodes; a view has none.
     DiskUsage usage(const std::string& key);
     // The directory of the snapshot's files, for people.
@@ -59,7 +70,7 @@ public:
     // The active `key` becomes the committed `name` (meta::Snapshots::commit), held by the lease instead of `key`, also
     // when `name` is there already and already_exists is thrown.
     void commit_active(const std::string& key, const std::string& name, const std::string& parent,
-                       const oci::Labels& labels, LeaseHold& lease);
+                       const oci::Labels& labels, LeaseHold& lease, const std::stop_token& stop);
 
     // create() in two steps, for those who make more than a snapshot and want all or nothing: while it is a draft it
     // has a directory, and a row that nobody else takes for a snapshot and that dies with this process. The destructor
@@ -99,7 +110,8 @@ public:
     // Makes all directories durable if the store says so, then commits every extraction under its chain ID,
     // bottom first, the first on `parent`, in one transaction. One whose chain ID exists meanwhile is
     // discarded: losing a race is success.
-    void commit(const std::vector<Extraction>& extractions, const std::string& parent, LeaseHold& lease);
+    void commit(const std::vector<Extraction>& extractions, const std::string& parent, LeaseHold& lease,
+                const std::stop_token& stop);
 
 private:
     LeaseResource resource(const std::string& key) const;

@@ -35,10 +35,8 @@ oci::User find_user_below(int root, const std::string& text) {
 }
 
 // The files that name users lie in the tree that the container would see.
-oci::User find_user(const store::Snapshots& snapshots, const snapshot::Stack& stack, const std::string& text) {
-    oci::User user;
-    snapshots.kind().with_mounted(stack, [&](int root) { user = find_user_below(root, text); });
-    return user;
+oci::User find_user(store::Snapshots& snapshots, const snapshot::Stack& stack, const std::string& text) {
+    return find_user_below(snapshots.open_tree(stack).get(), text);
 }
 
 oci::Labels labels_of(const oci::Execution& image, const oci::Labels& given, Progress& progress) {

@@ -170,9 +170,8 @@ private:
         Extraction& extraction = extractions_[i];
         extraction.stack.parents = parents_;
         snapshots_.reset(extraction, stop);
-        snapshots_.kind().with_mounted(extraction.stack, [&](int root) {
-            apply_layer(work_, layers_[i], *items_[i], root, {.whiteouts = archive::Whiteouts::plain}, stop);
-        });
+        const Fd root = snapshots_.open_tree(extraction.stack);
+        apply_layer(work_, layers_[i], *items_[i], root.get(), {.whiteouts = archive::Whiteouts::plain}, stop);
     }
 
     store::Snapshots& snapshots_;
@@ -243,7 +242,7 @@ oci::ChainId unpack_image(const Destination& destination, const PlatformImage& i
         snapshots.discard(extractions);
         throw;
     }
-    snapshots.commit(extractions, parent, destination.lease);
+    snapshots.commit(extractions, parent, destination.lease, stop);
     return top;
 }
 

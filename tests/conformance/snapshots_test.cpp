@@ -51,7 +51,7 @@ struct Space {
     void commit(const std::string& key, const std::string& name, const std::string& parent = "",
                 const oci::Labels& labels = {}) {
         LeaseHold lease(store, name_space, "lease");
-        snapshots.commit_active(key, name, parent, labels, lease);
+        snapshots.commit_active(key, name, parent, labels, lease, {});
     }
     std::vector<std::string> leased() {
         std::vector<std::string> keys;

@@ -102,8 +102,8 @@ TEST_SUITE("store") {
                     below.push_back(extractions->back().stack.id);
                 extractions->push_back(snapshots.prepare(id, below, lease, {}));
             }
-        snapshots.commit(first, "", lease);
-        snapshots.commit(second, "", lease);
+        snapshots.commit(first, "", lease, {});
+        snapshots.commit(second, "", lease, {});
         CHECK(snapshots.list().size() == 2);
         CHECK(snapshots.get(chain[1].string()).parent == chain[0].string());
         CHECK(snapshots.kind().list().size() == 2);
