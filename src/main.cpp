@@ -14,10 +14,10 @@
 
 namespace {
 
-int guarded(int argc, char** argv, const lade::SignalWatcher& signals) {
+int guarded(int argc, char** argv, lade::SignalWatcher& signals) {
     using lade::ErrorKind;
     try {
-        return lade::cli::run(argc, argv, signals.stop_token());
+        return lade::cli::run(argc, argv, signals);
     } catch (const lade::Error& error) {
         lade::cli::complain(error.message());
         return lade::exit_code(error.kind());
@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
     int code = 0;
     int signal = 0;
     {
-        const lade::SignalWatcher signals;
+        lade::SignalWatcher signals;
         code = guarded(argc, argv, signals);
         signal = signals.received();
     }

@@ -33,7 +33,7 @@ public:
           budget_(budget),
           stop_(stop),
           tree_(root, options, budget),
-          metadata_(options.privileged, applied_),
+          metadata_(options.privilege, applied_),
           root_(root) {}
 
     Applied run() {
@@ -119,7 +119,7 @@ private:
     bool is_left_out(const Entry& entry) {
         if (entry.type != EntryType::char_device && entry.type != EntryType::block_device)
             return false;
-        if (!options_.privileged) {
+        if (!may_make_devices(options_.privilege)) {
             ++applied_.skipped_devices;
             return true;
         }
@@ -220,7 +220,7 @@ private:
         const Fd made = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         // A whiteout, or a file of this layer, stood here: either hides what lower layers have under the name.
         if (replaced && options_.whiteouts == Whiteouts::overlay)
-            LayerTree::set_opaque(made.get());
+            tree_.set_opaque(made.get());
         if (kept)
             Metadata::clear_xattrs(made.get());
         set_directory(made.get(), directory.child(name), entry);
@@ -229,7 +229,7 @@ private:
     void set_directory(int fd, const std::string& path, const Entry& entry) {
         metadata_.set_owner(fd, entry);
         metadata_.set_xattrs(fd, entry);
-        metadata_.set_mode(fd, options_.privileged ? entry.mode : entry.mode | 0700U);
+        metadata_.set_mode(fd, may_enter_all(options_.privilege) ? entry.mode : entry.mode | 0700U);
         tree_.set_gid_changed(path, (entry.mode & S_ISGID) != 0);
         tree_.add_directory(path, times_of(entry), entry.mode);
     }

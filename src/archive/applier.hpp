@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "archive/budget.hpp"
+#include "base/privilege.hpp"
 #include "base/stream.hpp"
 
 namespace lade::archive {
@@ -22,8 +23,9 @@ enum class Whiteouts {
 
 struct ApplyOptions {
     Whiteouts whiteouts = Whiteouts::plain;
-    // Without privilege devices are skipped and owners stay the caller's; `Applied` counts both.
-    bool privileged = true;
+    // Devices that may not be made are skipped, and owners that may not be set stay the caller's; `Applied` counts
+    // both.
+    Privilege privilege = Privilege::root;
 };
 
 struct Applied {
@@ -60,6 +62,6 @@ Applied apply(Source& tar, int root, const ApplyOptions& options, Budget& budget
 // `upper` the owner, mode, times and xattrs it has in the nearest of `lowers` (directory descriptors of
 // overlay layers, nearest first; the search ends at a whiteout or an opaque directory). False when one of
 // them is no directory there (a symbolic link, a file): then the layer must be applied again on a mount.
-bool settle(int upper, const std::vector<std::string>& implied, const std::vector<int>& lowers);
+bool settle(int upper, const std::vector<std::string>& implied, const std::vector<int>& lowers, Privilege privilege);
 
 } // namespace lade::archive

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/overlay_marks.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
 
@@ -30,7 +30,7 @@ constexpr std::size_t node_size = 6 * sizeof(void*);
 LayerTree::LayerTree(int root, const ApplyOptions& options, Budget& budget)
     : root_(root, budget.limits().depth),
       whiteouts_(options.whiteouts),
-      privileged_(options.privileged),
+      privilege_(options.privilege),
       budget_(budget),
       seed_(random_text(16)) {}
 
@@ -91,7 +91,7 @@ void LayerTree::changing(const Directory& parent) {
         throw_errno(errno, "stat ", printable(parent.path));
     touched.times = {st.st_atim, st.st_mtim};
     touched.mode = st.st_mode & 07777U;
-    if (!privileged_ && (st.st_mode & owner_all) != owner_all) {
+    if (!may_enter_all(privilege_) && (st.st_mode & owner_all) != owner_all) {
         // Ours, but closed to us by an earlier layer: opened until the end.
         touched.restore_mode = true;
         if (::fchmod(parent.fd.get(), touched.mode | owner_all) != 0)
@@ -123,12 +123,11 @@ bool LayerTree::clear(const Directory& directory, const std::string& name) {
 }
 
 void LayerTree::add_directory(const std::string& path, const Times& times, mode_t mode) {
-    touch(path) = {.times = times, .mode = mode, .restore_mode = !privileged_, .has_entry = true};
+    touch(path) = {.times = times, .mode = mode, .restore_mode = !may_enter_all(privilege_), .has_entry = true};
 }
 
-void LayerTree::set_opaque(int fd) {
-    if (::fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) != 0)
-        throw_errno(errno, "mark directory opaque");
+void LayerTree::set_opaque(int fd) const {
+    lade::set_opaque(fd, overlay_marks(privilege_));
 }
 
 void LayerTree::whiteout(const Directory& directory, const std::string& name) {
@@ -169,7 +168,7 @@ void LayerTree::reset_implied(const Directory& directory) {
         return;
     touched.times = {};
     touched.mode = 0755;
-    if ((privileged_ && ::fchown(directory.fd.get(), ::geteuid(), ::getegid()) != 0) ||
+    if ((may_set_owner(privilege_) && ::fchown(directory.fd.get(), ::geteuid(), ::getegid()) != 0) ||
         ::fchmod(directory.fd.get(), 0755) != 0)
         throw_errno(errno, "renew directory ", printable(directory.path));
     Metadata::clear_xattrs(directory.fd.get());

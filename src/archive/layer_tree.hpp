@@ -38,7 +38,7 @@ public:
 
     void whiteout(const Directory& directory, const std::string& name);
     void make_opaque(const Directory& directory);
-    static void set_opaque(int fd);
+    void set_opaque(int fd) const;
 
     // Sets what must be set last; fills Applied::implied.
     void finish(Applied& applied);
@@ -63,7 +63,7 @@ private:
 
     Root root_;
     Whiteouts whiteouts_;
-    bool privileged_;
+    Privilege privilege_;
     Budget& budget_;
     std::size_t memory_ = 0; // taken from the budget
     bool stale_ = false;     // the cache of open directories may name what is gone

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/overlay_marks.hpp"
 #include "base/text.hpp"
 
 namespace lade::archive {
@@ -32,7 +33,7 @@ int set_xattr(int fd, const std::string& name, const std::string& value) {
 
 // What overlayfs and other trusted readers would believe (safety.md 1.6).
 bool is_forbidden(std::string_view name) {
-    return name.starts_with("trusted.") || name.starts_with("user.overlay.");
+    return name.starts_with("trusted.") || is_overlay_mark(name);
 }
 
 } // namespace
@@ -44,21 +45,25 @@ Times times_of(const Entry& entry) {
     return {convert(entry.atime), convert(entry.mtime)};
 }
 
-Metadata::Metadata(bool privileged, Applied& applied)
-    : privileged_(privileged), uid_(::geteuid()), gid_(::getegid()), applied_(applied) {}
+Metadata::Metadata(Privilege privilege, Applied& applied)
+    : privilege_(privilege), uid_(::geteuid()), gid_(::getegid()), applied_(applied) {}
 
 bool Metadata::owned_by_default(const Entry& entry, bool set_gid_directory) const noexcept {
     return entry.uid == uid_ && entry.gid == gid_ && !set_gid_directory;
 }
 
 void Metadata::set_owner(int fd, const Entry& entry) {
-    if (!privileged_) {
+    if (!may_set_owner(privilege_)) {
         if (entry.uid != uid_ || entry.gid != gid_)
             ++applied_.skipped_owners;
         return;
     }
-    if (::fchownat(fd, "", entry.uid, entry.gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
-        throw_errno(errno, "set owner ", entry.uid, ':', entry.gid);
+    if (::fchownat(fd, "", entry.uid, entry.gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0)
+        return;
+    if (errno == EINVAL && privilege_ != Privilege::root)
+        throw Error(ErrorKind::permission_denied, "owner ", entry.uid, ':', entry.gid,
+                    " is beyond what /etc/subuid and /etc/subgid grant");
+    throw_errno(errno, "set owner ", entry.uid, ':', entry.gid);
 }
 
 void Metadata::set_xattrs(int fd, const Entry& entry) {
@@ -73,7 +78,7 @@ void Metadata::set_xattrs(int fd, const Entry& entry) {
         if (code == ENOTSUP) {
             if (applied_.unsaid_warnings > 0 || warned_.insert(name).second)
                 applied_.warn(cat("xattr ", printable(name), " is not supported here and left out"));
-        } else if (code != EPERM || (privileged_ && (plain || !name.starts_with("user.")))) {
+        } else if (code != EPERM || (privilege_ == Privilege::root && (plain || !name.starts_with("user.")))) {
             throw_errno(code, "set xattr ", printable(name));
         }
     }
@@ -87,7 +92,7 @@ void Metadata::clear_xattrs(int fd) {
     const ssize_t filled = ::flistxattr(fd, names.data(), names.size());
     names.resize(filled < 0 ? 0 : static_cast<std::size_t>(filled));
     for (const std::string& name : split(names, '\0'))
-        if (!name.empty() && !name.starts_with("trusted.overlay.") && name != "security.selinux" &&
+        if (!name.empty() && !is_overlay_mark(name) && name != "security.selinux" &&
             ::fremovexattr(fd, name.c_str()) != 0 && errno != ENODATA && errno != EPERM)
             throw_errno(errno, "remove xattr ", printable(name));
 }

@@ -19,7 +19,7 @@ Times times_of(const Entry& entry);
 
 class Metadata {
 public:
-    Metadata(bool privileged, Applied& applied);
+    Metadata(Privilege privilege, Applied& applied);
 
     // What a new file of ours belongs to without our doing, so that a call can be saved.
     bool owned_by_default(const Entry& entry, bool set_gid_directory) const noexcept;
@@ -32,7 +32,7 @@ public:
     static void set_times(int fd, const Times& times);
 
 private:
-    bool privileged_;
+    Privilege privilege_;
     uid_t uid_;
     gid_t gid_;
     Applied& applied_;

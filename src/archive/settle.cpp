@@ -13,6 +13,7 @@
 #include "archive/root.hpp"
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/overlay_marks.hpp"
 #include "base/size.hpp"
 #include "base/text.hpp"
 
@@ -25,16 +26,11 @@ struct Found {
     bool other = false; // a file or a link
 };
 
-bool is_opaque(int fd) {
-    char value = 0;
-    return ::fgetxattr(fd, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
-}
-
 // Looks for a directory in one layer. `last` is set when no layer further down can matter: a whiteout or an
 // opaque directory lies on the way.
-Found look_in(int layer, const std::vector<std::string>& parts, bool& last) {
+Found look_in(int layer, const std::vector<std::string>& parts, std::string_view marks, bool& last) {
     Fd at = open_at(layer, ".", O_RDONLY | O_DIRECTORY);
-    last = is_opaque(at.get());
+    last = is_opaque(at.get(), marks);
     for (const std::string& part : parts) {
         struct stat st {};
         if (::fstatat(at.get(), part.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -47,7 +43,7 @@ Found look_in(int layer, const std::vector<std::string>& parts, bool& last) {
             return {.directory = Fd(), .other = !(S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0))};
         }
         at = open_at(at.get(), part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        last = last || is_opaque(at.get());
+        last = last || is_opaque(at.get(), marks);
     }
     return {.directory = std::move(at), .other = false};
 }
@@ -60,7 +56,7 @@ void copy_xattrs(int from, int to) {
     names.resize(static_cast<std::size_t>(size));
     std::string value(64 * kib, '\0');
     for (const std::string& name : split(names, '\0')) {
-        if (name.empty() || name.starts_with("trusted.overlay."))
+        if (name.empty() || is_overlay_mark(name))
             continue;
         const ssize_t length = ::fgetxattr(from, name.c_str(), value.data(), value.size());
         if (length >= 0 && ::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0 &&
@@ -80,28 +76,29 @@ void copy_metadata(int from, int to) {
 }
 
 // Whether a directory above `parts` in the upper layer hides the layers below.
-bool hidden_by(int upper, std::vector<std::string> parts) {
+bool hidden_by(int upper, std::vector<std::string> parts, std::string_view marks) {
     bool last = false;
     parts.pop_back();
-    look_in(upper, parts, last);
+    look_in(upper, parts, marks, last);
     return last;
 }
 
 } // namespace
 
-bool settle(int upper, const std::vector<std::string>& implied, const std::vector<int>& lowers) {
+bool settle(int upper, const std::vector<std::string>& implied, const std::vector<int>& lowers, Privilege privilege) {
+    const std::string_view marks = overlay_marks(privilege);
     for (const std::string& path : implied) {
         const std::vector<std::string> parts = clean_components(path);
-        if (!parts.empty() && hidden_by(upper, parts))
+        if (!parts.empty() && hidden_by(upper, parts, marks))
             continue;
         for (const int lower : lowers) {
             bool last = false;
-            const Found found = look_in(lower, parts, last);
+            const Found found = look_in(lower, parts, marks, last);
             if (found.other)
                 return false;
             if (found.directory) {
                 bool ignored = false;
-                copy_metadata(found.directory.get(), look_in(upper, parts, ignored).directory.get());
+                copy_metadata(found.directory.get(), look_in(upper, parts, marks, ignored).directory.get());
                 break;
             }
             if (last)

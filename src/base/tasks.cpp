@@ -126,15 +126,18 @@ sigset_t watched_signals() {
 SignalWatcher::SignalWatcher() : wake_(::eventfd(0, EFD_CLOEXEC)) {
     const sigset_t set = watched_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    const int signals = ::signalfd(-1, &set, SFD_CLOEXEC);
-    if (wake_ < 0 || signals < 0)
+    signals_ = ::signalfd(-1, &set, SFD_CLOEXEC);
+    if (wake_ < 0 || signals_ < 0)
         throw_errno(errno, "watch signals");
-    thread_ = std::thread([this, signals] {
-        std::array<pollfd, 2> fds{{{signals, POLLIN, 0}, {wake_, POLLIN, 0}}};
+}
+
+void SignalWatcher::watch() {
+    thread_ = std::thread([this] {
+        std::array<pollfd, 2> fds{{{signals_, POLLIN, 0}, {wake_, POLLIN, 0}}};
         while (::poll(fds.data(), fds.size(), -1) < 0 && errno == EINTR) {
         }
         signalfd_siginfo info{};
-        if ((fds[0].revents & POLLIN) != 0 && ::read(signals, &info, sizeof info) == sizeof info) {
+        if ((fds[0].revents & POLLIN) != 0 && ::read(signals_, &info, sizeof info) == sizeof info) {
             const int number = static_cast<int>(info.ssi_signo);
             received_ = number;
             stop_.request_stop();
@@ -145,14 +148,15 @@ SignalWatcher::SignalWatcher() : wake_(::eventfd(0, EFD_CLOEXEC)) {
             while (::poll(fds.data() + 1, 1, -1) < 0 && errno == EINTR) {
             }
         }
-        ::close(signals);
     });
 }
 
 SignalWatcher::~SignalWatcher() {
     const std::uint64_t one = 1;
     static_cast<void>(!::write(wake_, &one, sizeof one));
-    thread_.join();
+    if (thread_.joinable())
+        thread_.join();
+    ::close(signals_);
     ::close(wake_);
 }
 

@@ -93,8 +93,8 @@ private:
     std::size_t free_;
 };
 
-// Blocks SIGINT, SIGTERM and SIGHUP for the whole process (construct it before any other thread), and
-// turns the first one into a stop request. The second one kills at once, which is safe: the store's
+// Blocks SIGINT, SIGTERM and SIGHUP for the whole process (construct it before any other thread), and, once it
+// watches, turns the first one into a stop request. The second one kills at once, which is safe: the store's
 // consistency rests on order and kernel locks, not on clean-up.
 class SignalWatcher {
 public:
@@ -103,6 +103,8 @@ public:
     SignalWatcher(const SignalWatcher&) = delete;
     SignalWatcher& operator=(const SignalWatcher&) = delete;
 
+    // Starts its thread. Once.
+    void watch();
     std::stop_token stop_token() const noexcept { return stop_.get_token(); }
     // The signal that asked to stop, or 0.
     int received() const noexcept { return received_.load(); }
@@ -111,6 +113,7 @@ private:
     std::stop_source stop_;
     std::atomic<int> received_ = 0;
     int wake_ = -1;
+    int signals_ = -1;
     std::thread thread_;
 };
 

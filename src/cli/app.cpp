@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/privilege.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 
@@ -56,6 +57,7 @@ private:
 
 void add_version(CLI::App& app, Context& context) {
     CLI::App& command = add_command(app, "version", "print the version");
+    needs_rows_only(command, context);
     add_json(command, context);
     command.callback([&context] {
         context.command = [&context] {
@@ -122,6 +124,10 @@ CLI::Option* add_list(CLI::App& command, const std::string& flags, std::vector<s
     return command.add_option(flags, into, about)->allow_extra_args(false);
 }
 
+void needs_rows_only(CLI::App& command, Context& context) {
+    command.preparse_callback([&context](std::size_t /*arguments*/) { context.needs_trees = false; });
+}
+
 void add_json(CLI::App& command, Context& context) {
     command.add_flag("--json", context.json, "print one JSON document");
 }
@@ -134,8 +140,8 @@ void add_filters(CLI::App& command, std::vector<std::string>& into) {
     command.add_option("filter", into, "list what matches one of these, e.g. labels.k==v");
 }
 
-int run(int argc, char** argv, std::stop_token stop) {
-    Context context(std::move(stop));
+int run(int argc, char** argv, SignalWatcher& signals) {
+    Context context(signals.stop_token());
     CLI::App app("pull, store, unpack, keep and collect container images", "lade");
     app.formatter(std::make_shared<NarrowFormatter>());
     app.set_version_flag("-v,--version", "lade " LADE_VERSION, "print the version");
@@ -165,11 +171,12 @@ int run(int argc, char** argv, std::stop_token stop) {
     add_events(app, context);
     add_plugins(app, context);
     add_gc(app, context);
+    add_unshare(app, context);
     add_completion(app, context);
     add_version(app, context);
 
     try {
-        auto arguments = separate_container_command(app, {argv + 1, argv + argc});
+        auto arguments = separate_foreign_command(app, {argv + 1, argv + argc});
         // CLI11 takes them from the back.
         std::ranges::reverse(arguments);
         app.parse(std::move(arguments));
@@ -186,6 +193,9 @@ int run(int argc, char** argv, std::stop_token stop) {
         context.print(chosen_in(app).help());
         return 0;
     }
+    if (context.needs_trees)
+        context.less_privileged = enter_user_namespace();
+    signals.watch();
     try {
         context.command();
     } catch (const Error& error) {

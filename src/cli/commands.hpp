@@ -22,6 +22,7 @@ void add_store(CLI::App& app, Context& context);
 void add_events(CLI::App& app, Context& context);
 void add_plugins(CLI::App& app, Context& context);
 void add_gc(CLI::App& app, Context& context);
+void add_unshare(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
 
 // Commands of the groups content and snapshots.
@@ -30,8 +31,8 @@ void add_snapshots_why(CLI::App& group, Context& context, std::function<std::str
 // The verbs ingest, edit and abort of the group `content`.
 void add_ingest(CLI::App& group, Context& context);
 
-// Puts "--" before the command of a container, whose flags are its own.
-std::vector<std::string> separate_container_command(const CLI::App& app, std::vector<std::string> arguments);
+// Puts "--" before the command that a container or `unshare` is to run, whose flags are its own.
+std::vector<std::string> separate_foreign_command(const CLI::App& app, std::vector<std::string> arguments);
 
 // A group of commands; without a subcommand it prints its help.
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about,
@@ -44,6 +45,8 @@ CLI::App& add_command(CLI::App& group, const std::string& name, const std::strin
 CLI::Option* add_list(CLI::App& command, const std::string& flags, std::vector<std::string>& into,
                       const std::string& about);
 
+// Says that the command has nothing to do with layers' files, so that an ordinary user needs no privilege for it.
+void needs_rows_only(CLI::App& command, Context& context);
 void add_json(CLI::App& command, Context& context);
 void add_quiet(CLI::App& command, Context& context, const std::string& about);
 // The filters of a listing, ctr's positional arguments.

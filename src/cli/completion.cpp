@@ -93,6 +93,7 @@ std::string script(std::string_view shell, const std::string& table) {
 
 void add_completion(CLI::App& app, Context& context) {
     CLI::App& command = add_command(app, "completion", "print the completion script of a shell");
+    needs_rows_only(command, context);
     auto shell = std::make_shared<std::string>();
     command.add_option("shell", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
     command.callback([&app, &context, shell] {

@@ -147,6 +147,7 @@ void add_containers(CLI::App& app, Context& context) {
     };
 
     CLI::App& ls = add_command(group, "ls", "list containers", {"list"});
+    needs_rows_only(ls, context);
     add_filters(ls, flags->filters);
     add_quiet(ls, context, "print ids only");
     add_json(ls, context);
@@ -155,12 +156,14 @@ void add_containers(CLI::App& app, Context& context) {
     add_container_create(group, context);
 
     CLI::App& info_command = add_command(group, "info", "show one container");
+    needs_rows_only(info_command, context);
     info_command.add_option("id", flags->id, "the container")->required();
     info_command.add_flag("--spec", flags->spec, "only its runtime spec");
     add_json(info_command, context);
     add(info_command, info);
 
     CLI::App& label_command = add_command(group, "label", "set labels and print all; key= removes one");
+    needs_rows_only(label_command, context);
     label_command.add_option("id", flags->id, "the container")->required();
     label_command.add_option("label", flags->labels, "labels, key=value");
     add_json(label_command, context);

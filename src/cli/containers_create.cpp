@@ -159,9 +159,16 @@ bool takes_next(const CLI::App* app, const std::string& flag) {
            (is_long ? end == std::string::npos : flag.size() == 2);
 }
 
+// Which of its words begins somebody else's command; 0: none does.
+std::size_t words_before_command(const CLI::App& command) {
+    if (command.get_name() == "create" && command.get_parent()->get_name() == "containers")
+        return 3;
+    return command.get_name() == "unshare" ? 1 : 0;
+}
+
 } // namespace
 
-std::vector<std::string> separate_container_command(const CLI::App& app, std::vector<std::string> arguments) {
+std::vector<std::string> separate_foreign_command(const CLI::App& app, std::vector<std::string> arguments) {
     const CLI::App* command = &app;
     std::size_t words = 0;
     for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
@@ -169,9 +176,7 @@ std::vector<std::string> separate_container_command(const CLI::App& app, std::ve
             i += takes_next(command, arguments[i]) ? 1 : 0;
         } else if (const CLI::App* below = words == 0 ? find_command(*command, arguments[i]) : nullptr) {
             command = below;
-        } else if (command->get_name() != "create" || command->get_parent()->get_name() != "containers") {
-            break;
-        } else if (++words == 3) {
+        } else if (++words == words_before_command(*command)) {
             arguments.insert(arguments.begin() + static_cast<std::ptrdiff_t>(i), "--");
             break;
         }

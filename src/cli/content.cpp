@@ -52,6 +52,7 @@ void list(Context& context, const Filters& filters) {
 
 void add_list(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "ls", "list blobs", {"list"});
+    needs_rows_only(command, context);
     auto filters = std::make_shared<Filters>();
     add_filters(command, *filters);
     add_quiet(command, context, "print digests only");
@@ -88,6 +89,7 @@ void active(Context& context, const Filters& filters) {
 
 void add_active(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "active", "list downloads, running or resumable");
+    needs_rows_only(command, context);
     struct Flags {
         Filters filters;
         std::string ignored;
@@ -129,6 +131,7 @@ void get(Context& context, const GetFlags& flags) {
 
 void add_get(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "get", "write a blob to standard output");
+    needs_rows_only(command, context);
     auto flags = std::make_shared<GetFlags>();
     command.add_option("digest", flags->digest, "the blob, or the start of its digest")->required();
     command.add_option("--offset", flags->offset, "begin at this byte; 512, 10MB, 1MiB")->type_name("SIZE");
@@ -173,6 +176,7 @@ void label(Context& context, const LabelFlags& flags) {
 
 void add_label(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "label", "set labels of a blob and print all it has");
+    needs_rows_only(command, context);
     auto flags = std::make_shared<LabelFlags>();
     command.add_option("digest", flags->digest, "the blob, or the start of its digest")->required();
     command.add_option("label", flags->labels, "labels, key=value; key= removes one");

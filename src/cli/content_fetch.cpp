@@ -39,6 +39,7 @@ struct ObjectFlags {
 
 void add_fetch_object(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "fetch-object", "write what a registry has by a name to standard output");
+    needs_rows_only(command, context);
     auto flags = std::make_shared<ObjectFlags>();
     command.add_option("ref", flags->reference, "the object: user/app:1, host:5000/app@sha256:...")->required();
     command.add_option("object", flags->others, "accepted for ctr, and not used")->group("");
@@ -54,6 +55,7 @@ void add_fetch_object(CLI::App& group, Context& context) {
 
 void add_fetch_blob(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "fetch-blob", "write blobs of a repository to standard output");
+    needs_rows_only(command, context);
     auto flags = std::make_shared<ObjectFlags>();
     command.add_option("ref", flags->reference, "the repository")->required();
     command.add_option("digest", flags->others, "the blobs, in full")->required();

@@ -152,6 +152,7 @@ void edit(Context& context, const EditFlags& flags) {
 
 void add_ingest(CLI::App& group, Context& context) {
     CLI::App& ingest_command = add_command(group, "ingest", "make a blob of standard input");
+    needs_rows_only(ingest_command, context);
     auto flags = std::make_shared<IngestFlags>();
     ingest_command.add_option("ref", flags->ref, "a name under which an attempt that fails can be gone on with")
         ->required();
@@ -164,6 +165,7 @@ void add_ingest(CLI::App& group, Context& context) {
     ingest_command.callback([&context, flags] { context.command = [&context, flags] { ingest(context, *flags); }; });
 
     CLI::App& edit_command = add_command(group, "edit", "edit a blob's bytes into a new blob");
+    needs_rows_only(edit_command, context);
     auto edit_flags = std::make_shared<EditFlags>();
     edit_command.add_option("digest", edit_flags->digest, "the blob, or the start of its digest; it stays as it is")
         ->required();

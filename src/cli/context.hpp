@@ -31,6 +31,11 @@ public:
     bool json = false;
     bool quiet = false;
 
+    // Whether the command may meet files that belong to others than the user, or mounts.
+    bool needs_trees = true;
+    // Why an ordinary user cannot have the owners that images name.
+    std::optional<std::string> less_privileged;
+
     // The command the parser chose; an empty one prints help.
     std::function<void()> command;
 

@@ -111,6 +111,7 @@ void show(Context& context, const Flags& flags) {
 
 void add_events(CLI::App& app, Context& context) {
     CLI::App& command = add_command(app, "events", "print what was changed in all namespaces", {"event"});
+    needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
     add_filters(command, flags->filters);
     command.add_flag("-f,--follow", flags->follow, "go on with what happens from now on");

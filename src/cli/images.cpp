@@ -86,6 +86,7 @@ void list(Context& context, const ListFlags& flags) {
 
 void add_list(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "ls", "list images", {"list"});
+    needs_rows_only(command, context);
     auto flags = std::make_shared<ListFlags>();
     add_filters(command, flags->filters);
     command.add_flag("--ids", flags->ids, "show image IDs, too; with --quiet instead of names");

@@ -104,6 +104,7 @@ private:
 
 void add_inspect(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "inspect", "show what an image consists of", {"i"});
+    needs_rows_only(command, context);
     struct Flags {
         std::string name;
         bool content = false;

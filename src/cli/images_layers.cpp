@@ -84,6 +84,7 @@ void history(Context& context, const HistoryFlags& flags) {
 
 void add_history(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "history", "show what made each layer of an image, the last one first");
+    needs_rows_only(command, context);
     auto flags = std::make_shared<HistoryFlags>();
     command.add_option("ref", flags->name, "the image")->required();
     command.add_option("--platform", flags->platform, "of this platform");
@@ -183,6 +184,7 @@ void show_tree(Context& context, const std::vector<std::string>& texts) {
 
 void add_tree(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "tree", "show which images share which layers");
+    needs_rows_only(command, context);
     auto names = std::make_shared<std::vector<std::string>>();
     command.add_option("ref", *names, "images whose trees are shown; all unless given");
     add_json(command, context);

@@ -71,7 +71,11 @@ void add_unpack(CLI::App& group, Context& context) {
     add_quiet(command, context, "no progress");
     add_json(command, context);
     flags->limits.add(command);
-    command.callback([&context, flags] { context.command = [&context, flags] { unpack(context, *flags); }; });
+    command.callback([&context, flags] {
+        // What lies in a directory of theirs shall be theirs.
+        context.needs_trees = flags->directory.empty();
+        context.command = [&context, flags] { unpack(context, *flags); };
+    });
 }
 
 } // namespace lade::cli

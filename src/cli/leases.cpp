@@ -109,6 +109,7 @@ void create(Context& context, const CreateFlags& flags) {
 
 void add_list(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "ls", "list leases", {"list"});
+    needs_rows_only(command, context);
     auto filters = std::make_shared<std::vector<std::string>>();
     add_filters(command, *filters);
     add_quiet(command, context, "print ids only");
@@ -118,6 +119,7 @@ void add_list(CLI::App& group, Context& context) {
 
 void add_create(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "create", "make a lease and print its id");
+    needs_rows_only(command, context);
     auto flags = std::make_shared<CreateFlags>();
     command.add_option("--id", flags->id, "its id; made up unless given");
     command.add_option("-x,--expires", flags->expires, "how long it lasts; 0 for ever")->capture_default_str();
@@ -193,6 +195,7 @@ CLI::App& add_change(CLI::App& group, Context& context, const std::string& name,
 
 void add_resources(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "resources", "list what a lease holds");
+    needs_rows_only(command, context);
     auto id = std::make_shared<std::string>();
     command.add_option("lease", *id, "the lease")->required();
     add_json(command, context);

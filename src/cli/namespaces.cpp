@@ -69,12 +69,14 @@ void add_namespaces(CLI::App& app, Context& context) {
     auto flags = std::make_shared<Flags>();
 
     CLI::App& ls = add_command(group, "ls", "list namespaces", {"list"});
+    needs_rows_only(ls, context);
     add_quiet(ls, context, "print names only");
     add_json(ls, context);
     add_filters(ls, flags->filters);
     ls.callback([&context, flags] { context.command = [&context, flags] { list(context, flags->filters); }; });
 
     CLI::App& create = add_command(group, "create", "make a namespace", {"c"});
+    needs_rows_only(create, context);
     create.add_option("name", flags->name, "its name")->required();
     create.add_option("label", flags->labels, "labels, key=value");
     create.callback([&context, flags] {
@@ -84,6 +86,7 @@ void add_namespaces(CLI::App& app, Context& context) {
     });
 
     CLI::App& label = add_command(group, "label", "set labels; key= removes one");
+    needs_rows_only(label, context);
     label.add_option("name", flags->name, "the namespace; made when there is none")->required();
     label.add_option("label", flags->labels, "labels, key=value");
     label.callback([&context, flags] {

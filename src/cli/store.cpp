@@ -47,6 +47,7 @@ void config(Context& context, const Flags& flags) {
 void add_store(CLI::App& app, Context& context) {
     CLI::App& group = add_group(app, "store", "settings of the store itself");
     CLI::App& command = add_command(group, "config", "print settings, or set one");
+    needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
     command.add_option("setting", flags->name, "print this one only: content-sharing");
     command.add_option("value", flags->value, "its new value; content-sharing: shared or isolated");

@@ -44,6 +44,7 @@ void print(const Context& context, const store::Why& why) {
 
 void add_content_why(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "why", "print what keeps a blob");
+    needs_rows_only(command, context);
     auto digest = std::make_shared<std::string>();
     command.add_option("digest", *digest, "the blob, or the start of its digest")->required();
     add_json(command, context);
@@ -57,6 +58,7 @@ void add_content_why(CLI::App& group, Context& context) {
 
 void add_snapshots_why(CLI::App& group, Context& context, std::function<std::string()> snapshotter) {
     CLI::App& command = add_command(group, "why", "print what keeps a snapshot");
+    needs_rows_only(command, context);
     auto key = std::make_shared<std::string>();
     command.add_option("key", *key, "the snapshot")->required();
     add_json(command, context);

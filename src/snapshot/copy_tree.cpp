@@ -19,6 +19,7 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/files.hpp"
+#include "base/overlay_marks.hpp"
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
@@ -33,9 +34,6 @@ std::string proc_path(int fd) {
     return cat("/proc/self/fd/", fd);
 }
 
-// What they say holds for the directory that has them and for no copy of it.
-constexpr std::string_view overlay_marks = "trusted.overlay.";
-
 void copy_xattrs(const std::string& from, const std::string& to) {
     std::vector<char> names(64 * kib);
     const ssize_t size = ::listxattr(from.c_str(), names.data(), names.size());
@@ -45,7 +43,7 @@ void copy_xattrs(const std::string& from, const std::string& to) {
     for (ssize_t at = 0; at < size;) {
         const std::string name(names.data() + at);
         at += static_cast<ssize_t>(name.size()) + 1;
-        if (name.starts_with(overlay_marks))
+        if (is_overlay_mark(name))
             continue;
         const ssize_t length = ::getxattr(from.c_str(), name.c_str(), value.data(), value.size());
         if (length < 0)

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/privilege.hpp"
 #include "snapshot/copy_tree.hpp"
 
 namespace lade::snapshot {
@@ -50,8 +51,8 @@ void Native::sync() const {
 }
 
 std::optional<std::string> native_unusable() {
-    if (::geteuid() != 0)
-        return "native snapshots need privilege to keep owners and devices";
+    if (!may_enter_all(privilege()))
+        return "native snapshots need root, or a user namespace, to keep owners";
     return std::nullopt;
 }
 

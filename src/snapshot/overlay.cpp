@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/overlay_marks.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
@@ -26,36 +27,32 @@ std::string tree_of(Id id) {
     return cat(id, "/fs");
 }
 
-bool opaque(int directory) {
-    char value = 0;
-    return ::fgetxattr(directory, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
-}
-
 // What the kernel notes about where a copy came from. It is true for this file system on this machine alone, so that
 // layers would differ by how they were made, and a store that was moved would name other files. Opaque directories are
 // another thing: those marks say what the layer is.
-constexpr std::array<std::string_view, 4> origin_marks{"trusted.overlay.origin", "trusted.overlay.impure",
-                                                       "trusted.overlay.nlink", "trusted.overlay.uuid"};
+constexpr std::array<std::string_view, 4> origin_marks{"origin", "impure", "nlink", "uuid"};
 
-// A directory's descriptor and a name in it, for the calls that have no *at form; a link is not followed.
-void forget_origin(int directory, const std::string& name) {
+// A directory's descriptor and a name in it, for the calls that have no *at form; a link is not followed. Links and
+// devices cannot have marks of the user kind, and say so by EPERM.
+void forget_origin(int directory, const std::string& name, std::string_view marks) {
     const std::string path = cat("/proc/self/fd/", directory, '/', name);
     for (const std::string_view mark : origin_marks)
-        if (::lremovexattr(path.c_str(), std::string(mark).c_str()) != 0 && errno != ENODATA && errno != ENOTSUP)
-            throw_errno(errno, "remove ", mark, " from ", printable(name));
+        if (::lremovexattr(path.c_str(), cat(marks, mark).c_str()) != 0 && errno != ENODATA && errno != ENOTSUP &&
+            errno != EPERM)
+            throw_errno(errno, "remove ", marks, mark, " from ", printable(name));
 }
 
-void forget_origins(int directory, const std::stop_token& stop) {
-    forget_origin(directory, ".");
+void forget_origins(int directory, std::string_view marks, const std::stop_token& stop) {
+    forget_origin(directory, ".", marks);
     for (const std::string& name : list_directory(directory, ".")) {
         check_stop(stop);
         struct stat st {};
         if (::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
             throw_errno(errno, "stat ", printable(name));
         if (S_ISDIR(st.st_mode))
-            forget_origins(open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).get(), stop);
+            forget_origins(open_at(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).get(), marks, stop);
         else
-            forget_origin(directory, name);
+            forget_origin(directory, name, marks);
     }
 }
 
@@ -82,7 +79,7 @@ std::vector<Id> Overlay::visible(const std::vector<Id>& parents) const {
     std::vector<Id> seen;
     for (const Id id : parents) {
         seen.push_back(id);
-        if (opaque(tree(id).get()))
+        if (is_opaque(tree(id).get(), overlay_marks(privilege_)))
             break;
     }
     return seen;
@@ -107,6 +104,8 @@ std::vector<Mount> Overlay::mounts(const Stack& stack, Access access) const {
     options.lowers.reserve(lowers.size());
     for (const Id id : lowers)
         options.lowers.push_back(path(id));
+    if (privilege_ != Privilege::root)
+        options.others.emplace_back("userxattr");
     if (::access("/sys/module/overlay/parameters/index", F_OK) == 0)
         options.others.emplace_back("index=off");
     mount.options = format_overlay_options(options);
@@ -127,18 +126,14 @@ void Overlay::seal(Id id, const std::stop_token& stop) {
     const std::vector<std::string> names = list_directory(directories_.fd(), work);
     if (names.empty())
         return;
-    forget_origins(tree(id).get(), stop);
+    forget_origins(tree(id).get(), overlay_marks(privilege_), stop);
     for (const std::string& name : names)
         remove_tree(directories_.fd(), cat(work, '/', name));
 }
 
-std::string_view overlay_marks() noexcept {
-    return "trusted.overlay.";
-}
-
 std::optional<std::string> overlay_unusable() {
-    if (::geteuid() != 0)
-        return "overlayfs needs privilege to write whiteouts";
+    if (!may_mount(privilege()))
+        return "overlayfs needs root, or a user namespace";
     return std::nullopt;
 }
 

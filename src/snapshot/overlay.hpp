@@ -2,6 +2,7 @@
 // Layers as directories that overlayfs stacks (containerd-store.md 6.3).
 #pragma once
 
+#include "base/privilege.hpp"
 #include "snapshot/directories.hpp"
 
 namespace lade::snapshot {
@@ -28,10 +29,8 @@ private:
     std::vector<Id> visible(const std::vector<Id>& parents) const;
 
     Directories directories_;
+    Privilege privilege_ = privilege();
 };
-
-// The prefix of overlayfs's own xattrs in layer directories.
-std::string_view overlay_marks() noexcept;
 
 // See unusable().
 std::optional<std::string> overlay_unusable();

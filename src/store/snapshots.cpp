@@ -3,9 +3,9 @@
 
 #include "base/error.hpp"
 #include "base/fault.hpp"
+#include "base/overlay_marks.hpp"
 #include "base/text.hpp"
 #include "meta/namespaces.hpp"
-#include "snapshot/overlay.hpp"
 
 namespace lade::store {
 
@@ -87,7 +87,7 @@ std::optional<Snapshots::LayerTree> Snapshots::layer_tree(const std::string& key
     const Snapshot snapshot = get(key);
     if (snapshotter_->form() != snapshot::TreeForm::layer || snapshot.kind == SnapshotKind::view)
         return std::nullopt;
-    return LayerTree{.root = snapshotter_->tree(snapshot.id), .marks = snapshot::overlay_marks()};
+    return LayerTree{.root = snapshotter_->tree(snapshot.id), .marks = overlay_marks(privilege())};
 }
 
 DiskUsage Snapshots::usage(const std::string& key) {

@@ -46,7 +46,7 @@ public:
     // What the snapshot has of its own, when it is kept apart from what its parents have (TreeForm::layer). not_found.
     struct LayerTree {
         Fd root;
-        std::string_view marks; // the prefix of overlayfs's xattrs in it
+        std::string_view marks; // the prefix of overlayfs's xattrs in it (base/overlay_marks.hpp)
     };
     std::optional<LayerTree> layer_tree(const std::string& key);
     // Own bytes and inodes; a view has none.

@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/privilege.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
 #include "meta/schema.hpp"
@@ -106,7 +107,8 @@ std::string default_root() {
         return value == nullptr ? "" : value;
     };
     std::string root = variable("LADE_ROOT");
-    if (root.empty() && ::geteuid() == 0)
+    // In a user namespace root may be anybody.
+    if (root.empty() && ::geteuid() == 0 && (privilege() == Privilege::root || ::access("/var/lib", W_OK) == 0))
         root = "/var/lib/lade";
     if (root.empty())
         if (const std::string data = variable("XDG_DATA_HOME"); data.starts_with('/'))

@@ -17,6 +17,7 @@
 #include "archive/compression.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/privilege.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
@@ -69,11 +70,25 @@ private:
     std::stop_token stop_;
 };
 
+// What only more privilege could make.
+struct LeftOut {
+    std::atomic<std::uint64_t> owners = 0;
+    std::atomic<std::uint64_t> devices = 0;
+
+    void warn(Progress& progress) const {
+        if (owners > 0)
+            progress.warn(cat("without more privilege the owners of ", owners, " entries stay yours"));
+        if (devices > 0)
+            progress.warn(cat("without more privilege ", devices, " devices are left out"));
+    }
+};
+
 // The unpacking of one image.
 struct Work {
     const OpenLayer& open;
     Progress& progress;
     archive::Budget& budget;
+    LeftOut& left_out;
 };
 
 // One pass: compressed bytes -> decoder -> diff ID -> tar -> files. Verified on return.
@@ -97,6 +112,8 @@ archive::Applied apply_layer(const Work& work, const Layer& layer, Item& item, i
                      if (applied.unsaid_warnings > 0)
                          work.progress.warn(cat("layer ", layer.descriptor.digest, ": ", applied.unsaid_warnings,
                                                 " more warnings like these"));
+                     work.left_out.owners += applied.skipped_owners;
+                     work.left_out.devices += applied.skipped_devices;
                      item.set(Stage::extracted);
                      return applied;
                  });
@@ -153,8 +170,8 @@ private:
 
     void apply_one(std::size_t i, const std::stop_token& stop) {
         const Fd root = snapshots_.kind().tree(extractions_[i].stack.id);
-        applied_[i] =
-            apply_layer(work_, layers_[i], *items_[i], root.get(), {.whiteouts = archive::Whiteouts::overlay}, stop);
+        applied_[i] = apply_layer(work_, layers_[i], *items_[i], root.get(),
+                                  {.whiteouts = archive::Whiteouts::overlay, .privilege = privilege_}, stop);
     }
 
     void settle(std::size_t i, const std::stop_token& stop) {
@@ -163,7 +180,8 @@ private:
             std::vector<int> lowers;
             for (const snapshot::Id parent : parents_)
                 lowers.push_back(trees.emplace_back(snapshots_.kind().tree(parent)).get());
-            if (archive::settle(snapshots_.kind().tree(extractions_[i].stack.id).get(), applied_[i].implied, lowers))
+            if (archive::settle(snapshots_.kind().tree(extractions_[i].stack.id).get(), applied_[i].implied, lowers,
+                                privilege_))
                 return;
         }
         // This layer cannot be made without seeing those below: the kernel shows it all of them.
@@ -171,7 +189,8 @@ private:
         extraction.stack.parents = parents_;
         snapshots_.reset(extraction, stop);
         const Fd root = snapshots_.open_tree(extraction.stack);
-        apply_layer(work_, layers_[i], *items_[i], root.get(), {.whiteouts = archive::Whiteouts::plain}, stop);
+        apply_layer(work_, layers_[i], *items_[i], root.get(),
+                    {.whiteouts = archive::Whiteouts::plain, .privilege = privilege_}, stop);
     }
 
     store::Snapshots& snapshots_;
@@ -181,6 +200,7 @@ private:
     std::vector<snapshot::Id> parents_; // nearest first
     std::vector<Item*> items_;
     std::vector<archive::Applied> applied_;
+    Privilege privilege_ = privilege();
 };
 
 // Different images get different locks; that two images share a lock by chance costs a wait, nothing else.
@@ -213,7 +233,8 @@ oci::ChainId unpack_image(const Destination& destination, const PlatformImage& i
     const oci::ChainId& top = chain.back();
     store::Snapshots snapshots(destination.store, destination.name_space, destination.snapshotter);
     archive::Budget budget(destination.limits);
-    const Work work{.open = open, .progress = destination.progress, .budget = budget};
+    LeftOut left_out;
+    const Work work{.open = open, .progress = destination.progress, .budget = budget, .left_out = left_out};
 
     const RangeLock unpacking = destination.store.unpack_lock(lock_slot(destination.snapshotter, top), stop);
     const std::size_t present = snapshots.hold(chain, destination.lease);
@@ -234,7 +255,7 @@ oci::ChainId unpack_image(const Destination& destination, const PlatformImage& i
                 continue;
             below.insert(below.begin(), extractions.back().stack.id);
             apply_layer(work, layers[i], add_item(destination.progress, layers[i]),
-                        snapshots.kind().tree(below.front()).get(), {}, stop);
+                        snapshots.kind().tree(below.front()).get(), {.privilege = privilege()}, stop);
         }
         if (stacked)
             StackedLayers(snapshots, work, missing, extractions, below).make(stop);
@@ -243,6 +264,7 @@ oci::ChainId unpack_image(const Destination& destination, const PlatformImage& i
         throw;
     }
     snapshots.commit(extractions, parent, destination.lease, stop);
+    left_out.warn(destination.progress);
     return top;
 }
 
@@ -266,17 +288,12 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
         throw Error(ErrorKind::failed_precondition, "directory ", directory, " is not empty");
     // For an image that says nothing of its root.
     set_epoch(root.get(), ".");
-    const bool privileged = ::geteuid() == 0;
     archive::Budget budget(limits);
-    const Work work{.open = open, .progress = progress, .budget = budget};
-    archive::Applied sum;
+    LeftOut left_out;
+    const Work work{.open = open, .progress = progress, .budget = budget, .left_out = left_out};
     try {
-        for (const Layer& layer : layers) {
-            const archive::Applied applied =
-                apply_layer(work, layer, add_item(progress, layer), root.get(), {.privileged = privileged}, stop);
-            sum.skipped_devices += applied.skipped_devices;
-            sum.skipped_owners += applied.skipped_owners;
-        }
+        for (const Layer& layer : layers)
+            apply_layer(work, layer, add_item(progress, layer), root.get(), {.privilege = privilege()}, stop);
     } catch (const Error&) {
         for (const std::string& name : list_directory(root.get(), "."))
             attempt([&] { remove_tree(root.get(), name); });
@@ -284,9 +301,7 @@ void unpack_to_directory(const PlatformImage& image, const std::string& director
             ::rmdir(directory.c_str());
         throw;
     }
-    if (sum.skipped_devices + sum.skipped_owners > 0)
-        progress.warn(cat("without privilege the owners of ", sum.skipped_owners, " entries stay yours and ",
-                          sum.skipped_devices, " devices are left out"));
+    left_out.warn(progress);
 }
 
 Unpacked unpack_held(store::Store& store, const std::string& name, const UnpackOptions& options,

@@ -1,10 +1,8 @@
 """`plugins ls`: what lade is made of, and what of it works here."""
 
-import shutil
-import subprocess
 import unittest
 
-from support.program import Case, need_root, need_tools
+from support.program import Case
 
 
 class Plugins(Case):
@@ -34,22 +32,6 @@ class Plugins(Case):
             self.assertEqual(set(plugin), {"type", "id", "requires", "platforms", "capabilities", "root", "status", "reason"})
         (gzip,) = [plugin for plugin in plugins if plugin["id"] == "gzip"]
         self.assertIn(gzip["capabilities"], (["isal"], ["zlib"]))
-
-    def test_an_ordinary_user_is_told_why_a_snapshotter_is_skipped(self):
-        need_root()
-        need_tools("setpriv")
-        place = self.scratch / "open"
-        place.mkdir(mode=0o755)
-        self.scratch.chmod(0o755)
-        binary = shutil.copy(self.lade.command()[0], place / "lade")
-        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", binary, "--root", place / "none", "plugins", "ls", "-d", "id==overlayfs"]
-        done = subprocess.run(command, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, stdin=subprocess.DEVNULL)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        facts = dict(line.split(":", 1) for line in done.stdout.splitlines() if line)
-        self.assertEqual(facts["Type"].strip(), "io.containerd.snapshotter.v1")
-        self.assertEqual(facts["Status"].strip(), "skip")
-        self.assertTrue(facts["Reason"].strip())
-        self.assertEqual(facts["Requires"].strip(), "io.containerd.metadata.v1")
 
     def test_a_store_that_cannot_be_opened_is_an_error_of_what_needs_it(self):
         self.lade.ok("namespaces", "create", "one")

@@ -93,7 +93,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     mend_checksums(tar);
     const archive::ApplyOptions options{
         .whiteouts = (data[0] & 1) != 0 ? archive::Whiteouts::overlay : archive::Whiteouts::plain,
-        .privileged = ::geteuid() == 0 && (data[0] & 2) == 0,
+        .privilege = (data[0] & 2) == 0 ? privilege() : Privilege::none,
     };
     try {
         StringSource source(tar);

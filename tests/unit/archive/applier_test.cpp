@@ -48,7 +48,7 @@ struct Place {
         const std::string text = tar.str();
         StringSource source(text);
         Budget budget({});
-        return archive::apply(source, root.get(), {.whiteouts = whiteouts, .privileged = ::geteuid() == 0}, budget, {});
+        return archive::apply(source, root.get(), {.whiteouts = whiteouts, .privilege = privilege()}, budget, {});
     }
     ErrorKind refuses(const TarBuilder& tar, Whiteouts whiteouts = Whiteouts::plain) const {
         try {
@@ -392,7 +392,7 @@ TEST_SUITE("archive") {
         Applied applied = upper.apply(std::move(TarBuilder().file("d/x").file("own/y")), Whiteouts::overlay);
         CHECK(std::set<std::string>(applied.implied.begin(), applied.implied.end()) ==
               std::set<std::string>{"", "d", "own"});
-        CHECK(settle(upper.root.get(), applied.implied, {lower.root.get()}));
+        CHECK(settle(upper.root.get(), applied.implied, {lower.root.get()}, privilege()));
         CHECK((upper.stat("d").st_mode & 07777U) == 0711);
         CHECK(upper.stat("d").st_uid == 3);
         CHECK(upper.stat("d").st_mtim.tv_sec == 1'500'000'000);
@@ -401,12 +401,12 @@ TEST_SUITE("archive") {
 
         const Place through;
         applied = through.apply(std::move(TarBuilder().file("s/x")), Whiteouts::overlay);
-        CHECK_FALSE(settle(through.root.get(), applied.implied, {lower.root.get()}));
+        CHECK_FALSE(settle(through.root.get(), applied.implied, {lower.root.get()}, privilege()));
 
         // A whiteout in between ends the search.
         const Place between;
         between.apply(std::move(TarBuilder().file(".wh.s").file(".wh.d")), Whiteouts::overlay);
-        CHECK(settle(through.root.get(), applied.implied, {between.root.get(), lower.root.get()}));
+        CHECK(settle(through.root.get(), applied.implied, {between.root.get(), lower.root.get()}, privilege()));
 
         const Place link;
         CHECK(link.apply(std::move(TarBuilder().link("f", "g").file("after")), Whiteouts::overlay).needs_lower);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/privilege.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+// The program began the user namespace, if it took one, before it came here.
+void unshare(const Context& context, std::vector<std::string> arguments) {
+    if (!may_mount(privilege()))
+        throw Error(ErrorKind::permission_denied, context.less_privileged.value_or("no user namespace"));
+    if (context.less_privileged)
+        complain("warning: " + *context.less_privileged);
+    const std::string root = context.place();
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+        throw_errno(errno, "make a mount namespace");
+    if (arguments.empty()) {
+        const char* shell = std::getenv("SHELL");
+        arguments.emplace_back(shell == nullptr || *shell == '\0' ? "/bin/sh" : shell);
+    }
+    // The commands in there are root's: they would look for the store of root.
+    ::setenv("LADE_ROOT", root.c_str(), 1);
+    std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
+    for (std::string& argument : arguments)
+        argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    ::umask(0022);
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execvp(argv[0], argv.data());
+    throw_errno(errno, "run ", printable(arguments.front()));
+}
+
+} // namespace
+
+void add_unshare(CLI::App& app, Context& context) {
+    CLI::App& command = add_command(app, "unshare", "run a command where mounts are private, as root of a namespace");
+    auto arguments = std::make_shared<std::vector<std::string>>();
+    command.add_option("command", *arguments, "the command and its arguments; a shell unless given");
+    command.callback(
+        [&context, arguments] { context.command = [&context, arguments] { unshare(context, *arguments); }; });
+}
+
+} // namespace lade::cli

@@ -1,0 +1,170 @@
+"""An ordinary user: root of a user namespace, with a range of owners, without one, and where there is none at all."""
+
+import ast
+import os
+import tarfile
+import unittest
+from pathlib import Path
+
+from support import tree
+from support.broken import RegistryCase
+from support.images import Image, Layer
+from support.program import need_root, need_tools
+
+# Has a name, which newuidmap asks for.
+USER = 65534
+
+
+def layers():
+    """Owners, devices, whiteouts, an opaque directory, links into lower layers, set-id bits: what takes privilege."""
+    first = Layer().dir("etc/").file("etc/passwd", "root", uid=0).file("etc/shadow", "x", uid=0, gid=42, mode=0o640)
+    first.dir("home/", uid=1000, gid=1000, mode=0o700).file("home/f", "mine", uid=1000, gid=1000)
+    first.dir("old/").file("old/a", "a").file("old/b", "b").file("gone", "x").file("su", "s", mode=0o4755)
+    second = Layer().opaque("old").file("old/c", "c", uid=33, gid=33).whiteout("gone").link("home/g", "home/f", uid=1000, gid=1000)
+    return [first, second]
+
+
+class Rootless(RegistryCase):
+    def setUp(self):
+        super().setUp()
+        need_root()
+        need_tools("setpriv", "unshare")
+        os.chmod(self.scratch, 0o755)
+        self.home = self.scratch / "home"
+        self.home.mkdir()
+        os.chown(self.home, USER, USER)
+        self.ranges = self.scratch / "ranges"
+        self.ranges.write_text("")
+
+    def as_user(self, *args, within=()):
+        """Runs lade as the user, in a mount namespace where /etc/subuid and /etc/subgid are the file of the test."""
+        script = f"mount --bind {self.ranges} /etc/subuid && mount --bind {self.ranges} /etc/subgid && exec \"$@\""
+        prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *within]
+        prefix += ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+        return self.lade.run(*args, prefix=prefix, env={"HOME": str(self.home), "LADE_ROOT": "", "SHELL": "/bin/sh"})
+
+    def done(self, *args, **more):
+        result = self.as_user(*args, **more)
+        self.assertEqual(result.code, 0, result.err)
+        return result
+
+    def grant(self):
+        need_tools("newuidmap")
+        self.ranges.write_text(f"someone:7:7\nnobody:100000:65000\n{USER}:200000:1000\n")
+
+    def root(self):
+        return self.home / ".local/share/lade"
+
+    def paths(self, snapshotter, top):
+        """Directories of a chain as the user's lade tells, top first."""
+        found = []
+        while top:
+            info = self.done("snapshots", "--snapshotter", snapshotter, "info", "--json", top).json()
+            found.append(info["path"])
+            top = info["parent"]
+        return found
+
+    def describe(self, paths, overlay):
+        """The tree as root of the user's namespace sees it."""
+        source = Path(tree.__file__).read_text()
+        mount = f"mount -t overlay overlay -o ro,userxattr,index=off,lowerdir={':'.join(paths)} /mnt" if overlay else f"mount --bind {paths[0]} /mnt"
+        script = f"{mount} && exec /usr/bin/python3 -c \"$1\""
+        result = self.done("unshare", "sh", "-c", script, "sh", source + "\nprint(repr(describe('/mnt')))")
+        described = ast.literal_eval(result.out)
+        for facts in described.values():
+            facts["xattrs"] = {name: value for name, value in facts["xattrs"].items() if not name.startswith("user.overlay.")}
+        return described
+
+    def expected(self, ref):
+        """The same image as root of the machine has it."""
+        flat = self.scratch / "flat"
+        self.lade.ok("images", "pull", "--no-unpack", ref)
+        self.lade.ok("images", "unpack", "--to", flat, ref)
+        return tree.describe(flat)
+
+    def test_with_owners_of_its_own_it_has_the_image_as_root_has_it(self):
+        self.grant()
+        ref = self.registry.add(Image(layers()))
+        expected = self.expected(ref)
+        for snapshotter in ("overlayfs", "native"):
+            with self.subTest(snapshotter):
+                pulled = self.done("images", "pull", "--progress", "none", "--print-chainid", "--snapshotter", snapshotter, ref)
+                self.assertNotIn("warning", pulled.err)
+                top = pulled.out.split(": ")[1].strip()
+                got = self.describe(self.paths(snapshotter, top), snapshotter == "overlayfs")
+                self.assertEqual(tree.differences(expected, got), [])
+        # What belongs to others goes with a command of the user.
+        self.assertNotEqual(os.listdir(self.root() / "snapshots/overlayfs"), [])
+        self.done("images", "rm", ref)
+        self.assertEqual(os.listdir(self.root() / "snapshots/overlayfs"), [])
+        self.assertEqual(os.listdir(self.root() / "snapshots/native"), [])
+        self.assertEqual(os.listdir(self.root() / "trash"), [])
+
+    def test_without_owners_all_is_the_users_and_that_is_said_once(self):
+        first, second = layers()
+        first.add("dev/null", tarfile.CHRTYPE, major=1, minor=3)
+        ref = self.registry.add(Image([first, second]))
+        expected = self.expected(ref)
+        del expected[b"dev/null"]
+        pulled = self.done("images", "pull", "--progress", "none", "--print-chainid", ref)
+        self.assertEqual(pulled.err.count("owners"), 1, pulled.err)
+        self.assertEqual(pulled.err.count("devices"), 1, pulled.err)
+        got = self.describe(self.paths("overlayfs", pulled.out.split(": ")[1].strip()), True)
+        self.assertEqual(tree.differences(expected, got, ignore=("owner",)), [])
+        self.assertEqual({facts["owner"] for facts in got.values()}, {(0, 0)})
+        self.done("images", "rm", ref)
+        self.assertEqual(os.listdir(self.root() / "snapshots/overlayfs"), [])
+
+    def test_an_owner_beyond_the_range_is_refused_by_name(self):
+        self.grant()
+        ref = self.registry.add(Image([Layer().file("far", "x", uid=70000)]))
+        self.fails(self.as_user("images", "pull", "--progress", "none", ref), 7, "far", "70000", "/etc/subuid")
+
+    def test_without_a_namespace_snapshots_say_what_to_do_instead(self):
+        ref = self.registry.add(Image(layers()))
+        self.done("images", "pull", "--no-unpack", ref)
+        # A namespace of root, in which there are to be no others.
+        self.ranges.write_text("root:0:100000\n")
+        refused = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\""
+        nested = ["unshare", "--user", "--map-users=0,0,100000", "--map-groups=0,0,100000", "sh", "-c", refused, "sh"]
+        self.fails(self.as_user("images", "unpack", ref, within=nested), 7, "overlayfs", "--to DIR")
+        self.fails(self.as_user("unshare", "true", within=nested), 7, "user namespace")
+        pulled = self.done("images", "pull", "--progress", "none", ref, within=nested)
+        self.assertIn("not unpacked", pulled.err)
+        told = self.done("plugins", "ls", "-d", "id==overlayfs", within=nested).out
+        facts = dict(line.split(":", 1) for line in told.splitlines() if line)
+        self.assertEqual(facts["Status"].strip(), "skip")
+        self.assertIn("user namespace", facts["Reason"])
+        flat = self.home / "flat"
+        self.done("images", "unpack", "--progress", "none", ref, "--to", flat, within=nested)
+        self.assertIn(b"old/c", tree.describe(flat))
+
+    def test_a_directory_of_theirs_gets_files_of_theirs(self):
+        self.grant()
+        ref = self.registry.add(Image(layers()))
+        self.done("images", "pull", "--progress", "none", "--no-unpack", ref)
+        flat = self.home / "flat"
+        self.done("images", "unpack", "--progress", "none", ref, "--to", flat)
+        self.assertEqual({facts["owner"] for facts in tree.describe(flat).values()}, {(USER, USER)})
+
+    def test_unshare_runs_commands_with_the_users_store(self):
+        self.grant()
+        shown = self.done("unshare", "sh", "-c", 'id -u; echo "$LADE_ROOT"; cat /proc/self/uid_map')
+        uid, root, *maps = shown.out.splitlines()
+        self.assertEqual((uid, root), ("0", str(self.root())))
+        self.assertEqual([line.split() for line in maps], [["0", str(USER), "1"], ["1", "100000", "65000"], ["65001", "200000", "1000"]])
+        self.assertEqual(self.as_user("unshare", "sh", "-c", "exit 7").code, 7)
+        self.assertEqual(self.as_user("unshare", "/bin/sh", "-c", "kill -9 $$").code, -9)
+        self.fails(self.as_user("unshare", "/no/such/program"), 3, "/no/such/program")
+        # Flags after the command are its own.
+        self.assertEqual(self.done("unshare", "echo", "--json", "-n").out, "--json -n\n")
+
+    def test_unshare_keeps_mounts_of_root_to_itself(self):
+        point = self.scratch / "point"
+        point.mkdir()
+        self.lade.ok("unshare", "sh", "-c", f"mount -t tmpfs none {point} && touch {point}/f")
+        self.assertEqual(os.listdir(point), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
