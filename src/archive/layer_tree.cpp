@@ -139,6 +139,8 @@ void LayerTree::whiteout(const Directory& directory, const std::string& name) {
         if (!exists) {
             if (::mknodat(directory.fd.get(), name.c_str(), S_IFCHR, ::makedev(0, 0)) != 0)
                 throw_errno(errno, "make whiteout");
+            made_whiteouts_.push_back(directory.child(name));
+            take_memory(sizeof(std::string) + made_whiteouts_.back().size());
         } else if (S_ISDIR(st.st_mode)) {
             const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
                                   .path = directory.child(name)};
@@ -213,6 +215,7 @@ void LayerTree::finish(Applied& applied) {
     }
     if (whiteouts_ == Whiteouts::overlay && !touched_.contains(""))
         applied.implied.emplace_back("");
+    applied.whiteouts = std::move(made_whiteouts_);
 }
 
 } // namespace lade::archive

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "archive/applier.hpp"
 #include "archive/metadata.hpp"
@@ -40,7 +41,7 @@ public:
     void make_opaque(const Directory& directory);
     void set_opaque(int fd) const;
 
-    // Sets what must be set last; fills Applied::implied.
+    // Sets what must be set last; fills Applied::implied and Applied::whiteouts.
     void finish(Applied& applied);
 
 private:
@@ -70,6 +71,7 @@ private:
     std::string seed_;
     std::unordered_set<std::size_t> marked_;
     std::map<std::string, Touched, std::greater<>> touched_; // deepest first
+    std::vector<std::string> made_whiteouts_;
 };
 
 } // namespace lade::archive

@@ -26,6 +26,10 @@ struct Found {
     bool other = false; // a file or a link
 };
 
+bool is_whiteout(const struct stat& st) {
+    return S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0);
+}
+
 // Looks for a directory in one layer. `last` is set when no layer further down can matter: a whiteout or an
 // opaque directory lies on the way.
 Found look_in(int layer, const std::vector<std::string>& parts, std::string_view marks, bool& last) {
@@ -40,7 +44,7 @@ Found look_in(int layer, const std::vector<std::string>& parts, std::string_view
         }
         if (!S_ISDIR(st.st_mode)) {
             last = true;
-            return {.directory = Fd(), .other = !(S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0))};
+            return {.directory = Fd(), .other = !is_whiteout(st)};
         }
         at = open_at(at.get(), part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         last = last || is_opaque(at.get(), marks);
@@ -83,11 +87,43 @@ bool hidden_by(int upper, std::vector<std::string> parts, std::string_view marks
     return last;
 }
 
+// Whether the layers below show anything of that name in that directory.
+bool is_below(const std::vector<int>& lowers, const std::vector<std::string>& directory, const std::string& name,
+              std::string_view marks) {
+    for (const int lower : lowers) {
+        bool last = false;
+        const Found found = look_in(lower, directory, marks, last);
+        struct stat st {};
+        if (found.directory && ::fstatat(found.directory.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0)
+            return !is_whiteout(st);
+        if (last)
+            return false;
+    }
+    return false;
+}
+
+void drop_idle_whiteout(int upper, std::vector<std::string> directory, const std::vector<int>& lowers,
+                        std::string_view marks) {
+    const std::string name = std::move(directory.back());
+    directory.pop_back();
+    bool is_hidden = false;
+    const Found found = look_in(upper, directory, marks, is_hidden);
+    struct stat st {};
+    // Something else took its place later, or the place of a directory above it.
+    if (!found.directory || ::fstatat(found.directory.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !is_whiteout(st) || (!is_hidden && is_below(lowers, directory, name, marks)))
+        return;
+    struct stat around {};
+    if (::fstat(found.directory.get(), &around) != 0 || ::unlinkat(found.directory.get(), name.c_str(), 0) != 0)
+        throw_errno(errno, "remove whiteout ", printable(name));
+    Metadata::set_times(found.directory.get(), {around.st_atim, around.st_mtim});
+}
+
 } // namespace
 
-bool settle(int upper, const std::vector<std::string>& implied, const std::vector<int>& lowers, Privilege privilege) {
+bool settle(int upper, const Applied& applied, const std::vector<int>& lowers, Privilege privilege) {
     const std::string_view marks = overlay_marks(privilege);
-    for (const std::string& path : implied) {
+    for (const std::string& path : applied.implied) {
         const std::vector<std::string> parts = clean_components(path);
         if (!parts.empty() && hidden_by(upper, parts, marks))
             continue;
@@ -105,6 +141,8 @@ bool settle(int upper, const std::vector<std::string>& implied, const std::vecto
                 break;
         }
     }
+    for (const std::string& path : applied.whiteouts)
+        drop_idle_whiteout(upper, clean_components(path), lowers, marks);
     return true;
 }
 

@@ -180,7 +180,7 @@ private:
             std::vector<int> lowers;
             for (const snapshot::Id parent : parents_)
                 lowers.push_back(trees.emplace_back(snapshots_.kind().tree(parent)).get());
-            if (archive::settle(snapshots_.kind().tree(extractions_[i].stack.id).get(), applied_[i].implied, lowers,
+            if (archive::settle(snapshots_.kind().tree(extractions_[i].stack.id).get(), applied_[i], lowers,
                                 privilege_))
                 return;
         }

@@ -43,9 +43,11 @@ def describe(root):
         for name in directories + files:
             path = os.path.join(directory, name)
             add(path, os.path.relpath(path, root))
+    # A link count may count names that lie hidden in a lower layer.
     for group in links.values():
         for name in group:
-            tree[name]["linked"] = sorted(group)
+            if len(group) > 1:
+                tree[name]["linked"] = sorted(group)
     return tree
 
 
