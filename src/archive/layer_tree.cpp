@@ -203,9 +203,9 @@ void LayerTree::remove_unmarked(const Directory& directory) {
 void LayerTree::finish(Applied& applied) {
     refresh();
     for (const auto& [path, touched] : touched_) {
-        const Directory* directory = root_.find(path);
+        const Directory* directory = root_.find_itself(path);
         // Replaced by something else meanwhile: then there is nothing to set.
-        if (directory == nullptr || directory->path != path)
+        if (directory == nullptr)
             continue;
         if (touched.restore_mode && ::fchmod(directory->fd.get(), touched.mode) != 0)
             throw_errno(errno, "set mode of ", printable(path));

@@ -99,6 +99,26 @@ const Directory* Root::resolve(const std::string& path, Observer* observer) {
     return directory ? &keep(path, *std::move(directory)) : nullptr;
 }
 
+const Directory* Root::find_itself(const std::string& path) {
+    if (const auto found = index_.find(path); found != index_.end() && found->second->second.path == path)
+        return &found->second->second;
+    if (auto directory = resolver_ == Resolver::kernel ? by_kernel(path) : std::nullopt)
+        return &keep(path, *std::move(directory));
+    Fd at = open_at(fd_, ".", directory_flags);
+    for (const std::string& part : clean_components(path)) {
+        struct stat st {};
+        if (::fstatat(at.get(), part.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT)
+                return nullptr;
+            throw_errno(errno, "stat ", printable(part));
+        }
+        if (!S_ISDIR(st.st_mode))
+            return nullptr;
+        at = open_at(at.get(), part, directory_flags);
+    }
+    return &keep(path, describe(std::move(at), path));
+}
+
 // Only what has no link on its way: then the text is the path, and marks made by path are unique.
 std::optional<Directory> Root::by_kernel(const std::string& path) {
     open_how how{};

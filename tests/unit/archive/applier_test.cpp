@@ -191,6 +191,20 @@ TEST_SUITE("archive") {
         CHECK(place.stat("d").st_mtim.tv_sec == 1'400'000'000);
     }
 
+    TEST_CASE("a directory that the layer replaces by a link, wherever that leads, has nothing left to set") {
+        for (const std::string& target :
+             {std::string("d"), std::string(256, 'n'), std::string("/"), std::string("none")})
+            for (const Whiteouts form : {Whiteouts::plain, Whiteouts::overlay}) {
+                if (form == Whiteouts::overlay && !root_user())
+                    continue;
+                CAPTURE(target);
+                const Place place;
+                place.apply(std::move(TarBuilder().dir("d/").file("d/e/f").dir("own/").symlink(target, "d")), form);
+                CHECK(place.target("d") == target);
+                CHECK(place.stat("own").st_mtim.tv_sec == 1'600'000'000);
+            }
+    }
+
     TEST_CASE("the root's own entry is about the root") {
         const Place place;
         place.apply(
@@ -333,6 +347,9 @@ TEST_SUITE("archive") {
             CHECK(root.find("chain")->path == "a/b");
             CHECK(root.find("chain/..")->path == "a");
             CHECK(root.find("../../a")->path == "a");
+            CHECK(root.find_itself("a/b")->path == "a/b");
+            for (const char* other : {"chain", "loop", "file", "file/x", "none", "to-b/x"})
+                CHECK(root.find_itself(other) == nullptr);
             CHECK(root.find("none") == nullptr);
             CHECK(root.find("none/../a")->path == "a");
             CHECK_THROWS_AS(root.find("loop/x"), Error);
