@@ -219,8 +219,8 @@ private:
         }
         const Fd made = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         // A whiteout, or a file of this layer, stood here: either hides what lower layers have under the name.
-        if (replaced && options_.whiteouts == Whiteouts::overlay)
-            tree_.set_opaque(made.get());
+        if (replaced)
+            tree_.hide_lower({.fd = open_at(made.get(), ".", O_RDONLY | O_DIRECTORY), .path = directory.child(name)});
         if (kept)
             Metadata::clear_xattrs(made.get());
         set_directory(made.get(), directory.child(name), entry);
@@ -255,6 +255,11 @@ private:
                 return;
             }
             throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which does not exist");
+        }
+        if (S_ISDIR(st.st_mode) && options_.whiteouts == Whiteouts::overlay &&
+            tree_.is_implied(target->child(target_name))) {
+            applied_.needs_lower = true;
+            return;
         }
         if (S_ISDIR(st.st_mode))
             throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which is a directory");

@@ -38,6 +38,8 @@ struct Applied {
     // overlay only: directories that exist here because an entry lies in them, without an entry of
     // their own ("" is the root). Their metadata is the lower layers' to give: see settle().
     std::vector<std::string> implied;
+    // overlay only: every directory that an entry's path led through when nothing of this layer said that there is one.
+    std::vector<std::string> passed_through;
     // overlay only: every whiteout that was made, also where something took its place later.
     std::vector<std::string> whiteouts;
     // overlay only: the layer cannot be applied without seeing the layers below (a hard link to a file
@@ -63,8 +65,8 @@ Applied apply(Source& tar, int root, const ApplyOptions& options, Budget& budget
 // Second half of an overlay apply, once the lower layers are complete: gives every implied directory of
 // `upper` the owner, mode, times and xattrs it has in the nearest of `lowers` (directory descriptors of
 // overlay layers, nearest first; the search ends at a whiteout or an opaque directory), and removes the whiteouts
-// that hide nothing: where no directory lies below, the kernel would list them. False when an implied directory is no
-// directory there (a symbolic link, a file): then the layer must be applied again on a mount.
+// that hide nothing: where no directory lies below, the kernel would list them. False when a path led through what
+// is no directory there (a symbolic link, a file): then the layer must be applied again on a mount.
 bool settle(int upper, const Applied& applied, const std::vector<int>& lowers, Privilege privilege);
 
 } // namespace lade::archive

@@ -41,9 +41,24 @@ void LayerTree::take_memory(std::size_t bytes) {
 
 LayerTree::Touched& LayerTree::touch(const std::string& path) {
     const auto [touched, is_new] = touched_.try_emplace(path);
-    if (is_new)
+    if (is_new) {
         take_memory(sizeof(*touched) + node_size + 2 * path.size()); // once more when it turns out to be implied
+        const std::size_t slash = path.rfind('/');
+        if (const auto above = touched_.find(slash == std::string::npos ? "" : path.substr(0, slash));
+            above != touched_.end())
+            touched->second.hides_lower = above->second.hides_lower;
+    }
     return touched->second;
+}
+
+void LayerTree::remember(std::vector<std::string>& paths, std::string path) {
+    take_memory(sizeof(std::string) + path.size());
+    paths.push_back(std::move(path));
+}
+
+bool LayerTree::is_implied(const std::string& path) const {
+    const auto found = touched_.find(path);
+    return found != touched_.end() && !found->second.has_entry;
 }
 
 bool LayerTree::is_marked(const std::string& path) const {
@@ -102,10 +117,16 @@ void LayerTree::changing(const Directory& parent) {
 void LayerTree::made(const Directory& parent, const std::string& name, int fd, bool over_whiteout) {
     // Nobody gave it times: the epoch makes every unpacking alike. A directory that replaces a whiteout is new, so
     // lower layers have nothing to say about it.
-    touch(parent.child(name)) = {.times = {}, .mode = 0755, .restore_mode = false, .has_entry = over_whiteout};
+    const std::string path = parent.child(name);
+    touched_.erase(path); // of a directory that was there, and was replaced
+    Touched& touched = touch(path);
+    touched.mode = 0755;
+    touched.has_entry = over_whiteout;
     mark(parent, name);
     if (over_whiteout)
-        set_opaque(fd);
+        hide_lower({.fd = open_at(fd, ".", O_RDONLY | O_DIRECTORY), .path = path});
+    else if (whiteouts_ == Whiteouts::overlay && !touched.hides_lower)
+        remember(passed_through_, path);
     if (parent.set_gid && (::fchown(fd, ::geteuid(), ::getegid()) != 0 || ::fchmod(fd, 0755) != 0))
         throw_errno(errno, "set owner of ", printable(name));
 }
@@ -123,11 +144,18 @@ bool LayerTree::clear(const Directory& directory, const std::string& name) {
 }
 
 void LayerTree::add_directory(const std::string& path, const Times& times, mode_t mode) {
-    touch(path) = {.times = times, .mode = mode, .restore_mode = !may_enter_all(privilege_), .has_entry = true};
+    Touched& touched = touch(path);
+    touched.times = times;
+    touched.mode = mode;
+    touched.restore_mode = !may_enter_all(privilege_);
+    touched.has_entry = true;
 }
 
-void LayerTree::set_opaque(int fd) const {
-    lade::set_opaque(fd, overlay_marks(privilege_));
+void LayerTree::hide_lower(const Directory& directory) {
+    if (whiteouts_ != Whiteouts::overlay)
+        return;
+    set_opaque(directory.fd.get(), overlay_marks(privilege_));
+    touch(directory.path).hides_lower = true;
 }
 
 void LayerTree::whiteout(const Directory& directory, const std::string& name) {
@@ -139,12 +167,11 @@ void LayerTree::whiteout(const Directory& directory, const std::string& name) {
         if (!exists) {
             if (::mknodat(directory.fd.get(), name.c_str(), S_IFCHR, ::makedev(0, 0)) != 0)
                 throw_errno(errno, "make whiteout");
-            made_whiteouts_.push_back(directory.child(name));
-            take_memory(sizeof(std::string) + made_whiteouts_.back().size());
+            remember(made_whiteouts_, directory.child(name));
         } else if (S_ISDIR(st.st_mode)) {
             const Directory below{.fd = open_at(directory.fd.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
                                   .path = directory.child(name)};
-            set_opaque(below.fd.get());
+            hide_lower(below);
             reset_implied(below);
         }
         return;
@@ -178,7 +205,7 @@ void LayerTree::reset_implied(const Directory& directory) {
 
 void LayerTree::make_opaque(const Directory& directory) {
     if (whiteouts_ == Whiteouts::overlay)
-        set_opaque(directory.fd.get());
+        hide_lower(directory);
     else
         remove_unmarked({.fd = open_at(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY), .path = directory.path});
 }
@@ -215,6 +242,7 @@ void LayerTree::finish(Applied& applied) {
     }
     if (whiteouts_ == Whiteouts::overlay && !touched_.contains(""))
         applied.implied.emplace_back("");
+    applied.passed_through = std::move(passed_through_);
     applied.whiteouts = std::move(made_whiteouts_);
 }
 

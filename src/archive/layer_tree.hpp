@@ -27,6 +27,10 @@ public:
     // Without making anything.
     const Directory* find(const std::string& path);
 
+    // Whether the directory is there only because something lies in it; what the layers below have under its name may
+    // be no directory.
+    bool is_implied(const std::string& path) const;
+
     // Remembers that the layer has `name` in `directory`.
     void mark(const Directory& directory, const std::string& name);
     // Removes what is in an entry's way. True when something was there that is no directory.
@@ -39,9 +43,10 @@ public:
 
     void whiteout(const Directory& directory, const std::string& name);
     void make_opaque(const Directory& directory);
-    void set_opaque(int fd) const;
+    // A directory took the place of what hid the lower layers' one.
+    void hide_lower(const Directory& directory);
 
-    // Sets what must be set last; fills Applied::implied and Applied::whiteouts.
+    // Sets what must be set last; fills the lists of Applied.
     void finish(Applied& applied);
 
 private:
@@ -50,12 +55,14 @@ private:
         mode_t mode = 0;
         bool restore_mode = false;
         bool has_entry = false;
+        bool hides_lower = false; // whatever lower layers have there: from here on the layer is on its own
     };
 
     Touched& touch(const std::string& path);
     void changing(const Directory& parent) override;
     void made(const Directory& parent, const std::string& name, int fd, bool over_whiteout) override;
     void take_memory(std::size_t bytes);
+    void remember(std::vector<std::string>& paths, std::string path);
     bool is_marked(const std::string& path) const;
     void mark_path(std::string path);
     void remove_unmarked(const Directory& directory);
@@ -71,6 +78,7 @@ private:
     std::string seed_;
     std::unordered_set<std::size_t> marked_;
     std::map<std::string, Touched, std::greater<>> touched_; // deepest first
+    std::vector<std::string> passed_through_;
     std::vector<std::string> made_whiteouts_;
 };
 

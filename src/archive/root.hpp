@@ -55,7 +55,8 @@ public:
     const Directory* make(const std::string& path, Observer& observer) { return resolve(path, &observer); }
     // As make(), but nullptr also when one is missing.
     const Directory* find(const std::string& path) { return resolve(path, nullptr); }
-    // The directory of that very path (in the form of Directory::path): nullptr also when a link is on the way, or is it.
+    // The directory of that very path (in the form of Directory::path): nullptr also when a link is on the way, or is
+    // it.
     const Directory* find_itself(const std::string& path);
     // Must follow any removal of a directory or a link.
     void forget();

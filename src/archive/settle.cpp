@@ -87,6 +87,17 @@ bool hidden_by(int upper, std::vector<std::string> parts, std::string_view marks
     return last;
 }
 
+// Whether the layers below show a file or a link there, or above.
+bool is_other(const std::vector<int>& lowers, const std::vector<std::string>& parts, std::string_view marks) {
+    for (const int lower : lowers) {
+        bool last = false;
+        const Found found = look_in(lower, parts, marks, last);
+        if (found.directory || found.other || last)
+            return found.other;
+    }
+    return false;
+}
+
 // Whether the layers below show anything of that name in that directory.
 bool is_below(const std::vector<int>& lowers, const std::vector<std::string>& directory, const std::string& name,
               std::string_view marks) {
@@ -123,6 +134,9 @@ void drop_idle_whiteout(int upper, std::vector<std::string> directory, const std
 
 bool settle(int upper, const Applied& applied, const std::vector<int>& lowers, Privilege privilege) {
     const std::string_view marks = overlay_marks(privilege);
+    for (const std::string& path : applied.passed_through)
+        if (is_other(lowers, clean_components(path), marks))
+            return false;
     for (const std::string& path : applied.implied) {
         const std::vector<std::string> parts = clean_components(path);
         if (!parts.empty() && hidden_by(upper, parts, marks))
@@ -130,8 +144,6 @@ bool settle(int upper, const Applied& applied, const std::vector<int>& lowers, P
         for (const int lower : lowers) {
             bool last = false;
             const Found found = look_in(lower, parts, marks, last);
-            if (found.other)
-                return false;
             if (found.directory) {
                 bool ignored = false;
                 copy_metadata(found.directory.get(), look_in(upper, parts, marks, ignored).directory.get());

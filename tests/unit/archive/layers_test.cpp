@@ -31,6 +31,10 @@ void base(TarBuilder& tar) {
         .file("f", "old");
 }
 
+void with_link(TarBuilder& tar) {
+    tar.dir("d/").symlink("d", "l");
+}
+
 const std::vector<Case> cases{
     // What broke parallel unpacking elsewhere.
     {"removed in one layer, made again in the next",
@@ -117,6 +121,38 @@ const std::vector<Case> cases{
      {base, [](TarBuilder& t) { t.symlink("f", "d"); }, [](TarBuilder& t) { t.file(".wh.d"); },
       [](TarBuilder& t) { t.file("d/new"); }},
      {"d", "d/new", "f"}},
+    // What the path led through when it did is what counts, whatever becomes of it later.
+    {"through a link, which is then removed",
+     {with_link, [](TarBuilder& t) { t.file("l/x").file(".wh.l"); }},
+     {"d", "d/x"},
+     1},
+    {"through a link, which is then a directory",
+     {with_link, [](TarBuilder& t) { t.file("l/x").dir("l/"); }},
+     {"d", "d/x", "l"},
+     1},
+    {"through a link, which is then a file",
+     {with_link, [](TarBuilder& t) { t.file("l/x").file("l"); }},
+     {"d", "d/x", "l"},
+     1},
+    {"through a link in a directory that is then removed",
+     {[](TarBuilder& t) { t.dir("d/").symlink("/d", "e/l"); }, [](TarBuilder& t) { t.file("e/l/x").file(".wh.e"); }},
+     {"d", "d/x"},
+     1},
+    {"through a link in a directory that is then marked",
+     {[](TarBuilder& t) { t.dir("d/").symlink("/d", "e/l"); },
+      [](TarBuilder& t) { t.file("e/l/x").file("e/.wh..wh..opq"); }},
+     {"d", "d/x", "e"},
+     1},
+    {"through a link, and a hard link to the link",
+     {with_link, [](TarBuilder& t) { t.file("l/x").link("l", "m"); }},
+     {"d", "d/x", "l", "m"},
+     1},
+    {"not through a link that was removed before",
+     {with_link, [](TarBuilder& t) { t.file(".wh.l").file("l/x"); }},
+     {"d", "l", "l/x"}},
+    {"not through a link in a directory that was removed before",
+     {[](TarBuilder& t) { t.dir("d/").symlink("/d", "e/l"); }, [](TarBuilder& t) { t.file(".wh.e").file("e/l/x"); }},
+     {"d", "e", "e/l", "e/l/x"}},
     {"a hard link to a file two layers below",
      {base, [](TarBuilder& t) { t.file("x"); }, [](TarBuilder& t) { t.link("d/sub/old", "linked"); }},
      {"d", "d/old", "d/sub", "d/sub/old", "f", "linked", "x"},

@@ -175,11 +175,11 @@ public:
         std::vector<int> lowers;
         for (std::size_t i = layers_.size() - 1; i-- > 0;)
             lowers.push_back(layers_[i]->root.get());
-        if (!applied.needs_lower && archive::settle(layers_.back()->root.get(), applied, lowers))
+        if (!applied.needs_lower && archive::settle(layers_.back()->root.get(), applied, lowers, privilege()))
             return;
         ++needed_lower;
         layers_.back() = std::make_unique<Place>();
-        archive::settle(layers_.back()->root.get(), {.implied = {""}}, lowers);
+        archive::settle(layers_.back()->root.get(), {.implied = {""}}, lowers, privilege());
         const std::string work = layers_.back()->outside("work");
         std::filesystem::create_directory(work);
         mounted(cat("lowerdir=", join(visible(layers_.size() - 1), ":"), ",upperdir=", layers_.back()->path(""),
