@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/tree.hpp"
 #include "content/ingest.hpp"
 #include "meta/content.hpp"
@@ -57,7 +58,9 @@ public:
             timed(phases.files, [&] { compare_files(); });
             // A dry run removes the same rows and then takes it back: it cannot differ from the real one.
             if (mode_ == Mode::remove) {
+                fault::point("gc.rows");
                 timed(phases.sweep, [&] { transaction.commit(); });
+                fault::point("gc.done");
                 timed(phases.files, [&] { move_files(); });
             }
         }
@@ -238,10 +241,12 @@ private:
     void move_files() {
         for (const oci::Digest& digest : blobs_)
             store_.files().discard(digest, store_.trash(), Store::trash_name(digest.hex()));
+        fault::point("gc.blobs");
         for (const std::string& path : strays_)
             store_.files().discard_stray(path, store_.trash(), Store::trash_name("stray"));
         for (const std::string& entry : directories_)
             snapshots_.discard(entry, store_.trash(), moved_.emplace_back(Store::trash_name("snapshot")));
+        fault::point("gc.trash");
     }
 
     // To sum up a tree takes long, so it is done when nobody waits any more. One that cannot be read is told of when it

@@ -228,8 +228,10 @@ Snapshots::Extraction Snapshots::prepare(const oci::ChainId& chain, std::vector<
         lease.add_own(resource(extraction.key));
         transaction.commit();
     }
+    fault::point("snapshot.unpack.row");
     try {
         snapshotter_->create(extraction.stack, stop);
+        fault::point("snapshot.unpack.directory");
     } catch (const Error&) {
         discard({extraction});
         throw;
@@ -239,6 +241,7 @@ Snapshots::Extraction Snapshots::prepare(const oci::ChainId& chain, std::vector<
 
 void Snapshots::reset(const Extraction& extraction, const std::stop_token& stop) {
     discard_directory(extraction.stack.id);
+    fault::point("snapshot.unpack.reset");
     snapshotter_->create(extraction.stack, stop);
 }
 

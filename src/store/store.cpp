@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/files.hpp"
 #include "base/privilege.hpp"
 #include "base/text.hpp"
@@ -95,6 +96,7 @@ std::vector<std::string> Store::empty_trash() const {
     for (const std::string& name : list_directory(trash_.get(), "."))
         try {
             remove_tree(trash_.get(), name);
+            fault::point("trash.removed");
         } catch (const Error& error) {
             left.push_back(cat("trash/", printable(name), ": ", error.message()));
         }

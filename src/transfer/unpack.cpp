@@ -16,6 +16,7 @@
 #include "archive/applier.hpp"
 #include "archive/compression.hpp"
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/files.hpp"
 #include "base/privilege.hpp"
 #include "base/tasks.hpp"
@@ -142,6 +143,7 @@ public:
 
     void make(const std::stop_token& stop) {
         apply_all(stop);
+        fault::point("unpack.applied");
         for (std::size_t i = 0; i < layers_.size(); ++i) {
             settle(i, stop);
             parents_.insert(parents_.begin(), extractions_[i].stack.id);
@@ -269,6 +271,7 @@ oci::ChainId unpack_image(const Destination& destination, const PlatformImage& i
 }
 
 void label_unpacked(const Destination& destination, const PlatformImage& image, const oci::ChainId& top) {
+    fault::point("unpack.unlabelled");
     std::map<oci::Digest, oci::Labels> labels;
     for (const Layer& layer : layers_of(image))
         if (layer.descriptor.digest != layer.diff_id.digest)

@@ -1,0 +1,129 @@
+"""Killed at every named point between two steps: the next command works, doing it again gives what a run that nobody
+killed gives, and a collection leaves no directory without a row and no row without a directory."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import unittest
+from pathlib import Path
+
+from support import tree
+from support.broken import RegistryCase
+from support.images import Image, Layer
+from support.invariants import violations
+from support.program import BINARY, Lade, need_root
+
+SOURCES = Path(__file__).resolve().parents[2] / "src"
+ALREADY_DONE = (0, 3, 4)  # not found, or there already: the killed run had done it
+
+
+def points():
+    """From the sources, so that none can be forgotten."""
+    texts = (path.read_text() for path in sorted(SOURCES.rglob("*.cpp")))
+    return sorted({name for text in texts for name in re.findall(r'fault::point\("([^"]+)"\)', text)})
+
+
+def image():
+    base = Layer().dir("./").dir("d/").file("d/old", "old").file("f", "x" * 5000)
+    second = Layer().file("d/new", "new").whiteout("f")
+    # A hard link to a layer below: it is made a second time, on top of the others.
+    third = Layer().link("linked", "d/old").dir("e/").opaque("d")
+    return Image([base, second, third])
+
+
+class Crash(RegistryCase):
+    def setUp(self):
+        super().setUp()
+        need_root()
+        if b"LADE_FAULT" not in BINARY.read_bytes():
+            self.skipTest("the program was built without -Dfaults=true")
+
+    def snapshotters(self):
+        wanted = "type==io.containerd.snapshotter.v1"
+        return [plugin["id"] for plugin in self.lade.json("plugins", "ls", wanted) if plugin["status"] == "ok"]
+
+    def prepared(self, snapshotter):
+        """Stores to begin with: name -> (folder, key of the image's top snapshot)."""
+        ref = self.registry.add(image())
+        pulled = Lade(self.scratch / f"pulled-{snapshotter}")
+        pulled.ok("images", "pull", "--no-unpack", ref)
+        unpacked = Lade(self.scratch / f"unpacked-{snapshotter}")
+        self.copy(pulled.root, unpacked.root)
+        top = unpacked.json("images", "unpack", "--snapshotter", snapshotter, ref)["chain_ids"][0]
+        doomed = Lade(self.scratch / f"doomed-{snapshotter}")
+        self.copy(unpacked.root, doomed.root)
+        doomed.ok("--no-gc", "images", "rm", ref)
+        snapshots = ("snapshots", "--snapshotter", snapshotter)
+        work = Lade(self.scratch / f"work-{snapshotter}")
+        self.copy(unpacked.root, work.root)
+        work.ok(*snapshots, "prepare", "work", top)
+        changed = Path(work.json(*snapshots, "info", "work")["path"])
+        if changed.is_dir():
+            (changed / "added").write_text("added")
+        return {
+            "unpack": (pulled, ("images", "unpack", "--snapshotter", snapshotter, ref)),
+            "gc": (doomed, ("gc",)),
+            "prepare": (unpacked, (*snapshots, "prepare", "new", top)),
+            "prepare on nothing": (unpacked, (*snapshots, "prepare", "new")),
+            "view": (unpacked, (*snapshots, "view", "new", top)),
+            "commit": (work, (*snapshots, "commit", "done", "work")),
+            "rm": (work, (*snapshots, "rm", "work")),
+        }
+
+    @staticmethod
+    def copy(source, target):
+        shutil.rmtree(target, ignore_errors=True)
+        subprocess.run(["cp", "-a", source, target], check=True)
+
+    def state(self, lade, snapshotter):
+        """What people see: rows without their times, and the trees."""
+        seen = {}
+        for row in lade.json("snapshots", "--snapshotter", snapshotter, "ls"):
+            facts = {name: row[name] for name in ("parent", "kind", "labels")}
+            path = lade.json("snapshots", "--snapshotter", snapshotter, "info", row["key"])["path"]
+            if os.path.isdir(path):
+                # The top is as old as what was last made in it where nobody says otherwise.
+                facts["tree"] = {name: {**one, "mtime": 0} if name == b"." else one for name, one in tree.describe(path).items()}
+            seen[row["key"]] = facts
+        return seen, sorted(row["name"] for row in lade.json("images", "ls"))
+
+    def kill_everywhere(self, snapshotter, what, begin, command, reached):
+        lade = Lade(self.scratch / "store-of-one")
+        self.copy(begin.root, lade.root)
+        lade.ok(*command)
+        lade.ok("gc")
+        want = self.state(lade, snapshotter)
+        for point in points():
+            with self.subTest(snapshotter=snapshotter, what=what, point=point):
+                self.copy(begin.root, lade.root)
+                killed = lade.run(*command, env={"LADE_FAULT": point})
+                if killed.code != -signal.SIGKILL:
+                    self.assertEqual(killed.code, 0, killed.err)
+                    continue
+                reached.add(point)
+                lade.ok("snapshots", "--snapshotter", snapshotter, "ls")
+                again = lade.run(*command)
+                self.assertIn(again.code, ALREADY_DONE, again.err)
+                lade.ok("gc")
+                self.assertEqual(self.state(lade, snapshotter), want)
+                self.assertEqual(violations(lade.root), [])
+                self.assertEqual(os.listdir(lade.root / "trash"), [])
+                # And a collection alone, without doing it again.
+                self.copy(begin.root, lade.root)
+                lade.run(*command, env={"LADE_FAULT": point})
+                lade.ok("gc")
+                self.assertEqual(violations(lade.root), [])
+                self.assertEqual(os.listdir(lade.root / "trash"), [])
+
+    def test_killed_at_every_named_point(self):
+        reached = set()
+        for snapshotter in self.snapshotters():
+            for what, (begin, command) in self.prepared(snapshotter).items():
+                self.kill_everywhere(snapshotter, what, begin, command, reached)
+        self.assertEqual(sorted(reached), points(), "points that no command here comes by")
+
+
+if __name__ == "__main__":
+    unittest.main()
