@@ -21,7 +21,6 @@ namespace lade::archive {
 
 namespace {
 
-constexpr std::string_view whiteout_prefix = ".wh.";
 constexpr std::string_view opaque_marker = ".wh..wh..opq";
 constexpr std::string_view reserved_prefix = ".wh..wh.";
 
@@ -64,7 +63,6 @@ private:
             return;
         }
         const std::string name = std::move(parts.back());
-        check_component(name);
         parts.pop_back();
         const Directory* directory = tree_.parent(join(parts, "/"));
         if (name.starts_with(whiteout_prefix)) {
@@ -73,6 +71,7 @@ private:
                 apply_whiteout(*directory, name);
             return;
         }
+        check_component(name);
         if (directory == nullptr)
             throw Error(ErrorKind::failed_precondition, "a part of its path is not a directory");
         // Links may have led to a place that the name does not tell of.
@@ -112,6 +111,7 @@ private:
             const std::string hidden = name.substr(whiteout_prefix.size());
             if (hidden.empty() || hidden == "." || hidden == "..")
                 throw Error(ErrorKind::invalid_argument, "a whiteout of nothing");
+            check_component(hidden);
             tree_.whiteout(directory, hidden);
         }
     }

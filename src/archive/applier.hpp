@@ -7,14 +7,18 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "archive/budget.hpp"
+#include "archive/warnings.hpp"
 #include "base/privilege.hpp"
 #include "base/stream.hpp"
 
 namespace lade::archive {
+
+// Before the name of what a layer removes.
+inline constexpr std::string_view whiteout_prefix = ".wh.";
 
 enum class Whiteouts {
     plain,   // a whiteout removes what lower layers put into the same tree
@@ -28,13 +32,11 @@ struct ApplyOptions {
     Privilege privilege = Privilege::root;
 };
 
-struct Applied {
+struct Applied : Warnings {
     std::uint64_t bytes = 0; // of the tar stream, padding and trailing zeros included
     std::uint64_t entries = 0;
     std::uint64_t skipped_devices = 0;
     std::uint64_t skipped_owners = 0;
-    std::vector<std::string> warnings; // the first few, already printable
-    std::uint64_t unsaid_warnings = 0;
     // overlay only: directories that exist here because an entry lies in them, without an entry of
     // their own ("" is the root). Their metadata is the lower layers' to give: see settle().
     std::vector<std::string> implied;
@@ -45,15 +47,6 @@ struct Applied {
     // overlay only: the layer cannot be applied without seeing the layers below (a hard link to a file
     // of theirs). The tree is incomplete; apply again in plain form on a mount of the whole stack.
     bool needs_lower = false;
-
-    // A layer may deserve millions of them.
-    void warn(std::string text) {
-        constexpr std::size_t most = 20;
-        if (warnings.size() < most)
-            warnings.push_back(std::move(text));
-        else
-            ++unsaid_warnings;
-    }
 };
 
 // Reads `tar` to its very end (trailing bytes belong to the diff ID). `root` is a directory descriptor.

@@ -126,23 +126,36 @@ private:
 
 } // namespace
 
-std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type) {
-    static constexpr std::array<std::string_view, 2> oci{"application/vnd.oci.image.layer.v1.tar",
-                                                         "application/vnd.oci.image.layer.nondistributable.v1.tar"};
-    static constexpr std::array<std::string_view, 2> docker{"application/vnd.docker.image.rootfs.diff.tar",
-                                                            "application/vnd.docker.image.rootfs.foreign.diff.tar"};
-    for (const std::string_view base : oci) {
-        if (media_type == base)
-            return std::make_unique<Plain>(compressed);
-        if (media_type.starts_with(base) &&
-            (media_type.substr(base.size()) == "+gzip" || media_type.substr(base.size()) == "+zstd"))
-            return std::make_unique<Sniffed>(compressed);
+LayerFormat layer_format(std::string_view media_type) {
+    struct Family {
+        std::string_view base;
+        char separator;
+        bool exact_when_plain;
+    };
+    static constexpr std::array<Family, 4> families{{
+        {"application/vnd.oci.image.layer.v1.tar", '+', true},
+        {"application/vnd.oci.image.layer.nondistributable.v1.tar", '+', true},
+        {"application/vnd.docker.image.rootfs.diff.tar", '.', false},
+        {"application/vnd.docker.image.rootfs.foreign.diff.tar", '.', false},
+    }};
+    for (const Family& family : families) {
+        if (!media_type.starts_with(family.base))
+            continue;
+        const std::string_view suffix = media_type.substr(family.base.size());
+        if (suffix.empty())
+            return {.compression = Compression::none, .exact = family.exact_when_plain};
+        if (suffix.front() == family.separator && suffix.substr(1) == "gzip")
+            return {.compression = Compression::gzip, .exact = false};
+        if (suffix.front() == family.separator && suffix.substr(1) == "zstd")
+            return {.compression = Compression::zstd, .exact = false};
     }
-    for (const std::string_view base : docker)
-        if (media_type == base || (media_type.starts_with(base) && (media_type.substr(base.size()) == ".gzip" ||
-                                                                    media_type.substr(base.size()) == ".zstd")))
-            return std::make_unique<Sniffed>(compressed);
-    throw Error(ErrorKind::unimplemented, "no decoder for layers of type ", printable(media_type));
+    throw Error(ErrorKind::unimplemented, "layers of type ", printable(media_type), " are not known here");
+}
+
+std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type) {
+    if (layer_format(media_type).exact)
+        return std::make_unique<Plain>(compressed);
+    return std::make_unique<Sniffed>(compressed);
 }
 
 std::string_view gzip_engine() noexcept {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decoders for layer blobs: gzip (ISA-L, or zlib when built without), zstd, none (registry-and-unpack.md
-// 3.1, safety.md 2.3).
+// What layer types say of their bytes, and decoders for layer blobs: gzip (ISA-L, or zlib when built without), zstd,
+// none (registry-and-unpack.md 3.1, safety.md 2.3).
 #pragma once
 
 #include <memory>
@@ -10,11 +10,23 @@
 
 namespace lade::archive {
 
+enum class Compression { none, gzip, zstd };
+
+struct LayerFormat {
+    Compression compression = Compression::none;
+    // The bytes are what the type says. Otherwise they may be any of these: docker's types never meant much, and OCI's
+    // name one of two compressions.
+    bool exact = false;
+};
+
+// unimplemented: an unknown or encrypted type, which is named.
+LayerFormat layer_format(std::string_view media_type);
+
 // The plain tar of a layer of `media_type`. The type says whether the bytes are compressed at all (an
 // OCI plain tar is never sniffed), the magic says how. Several gzip members or zstd frames are one
 // stream; garbage after the last, a cut stream, a bad checksum and a zstd window over 128 MiB are
-// data_loss. An unknown or encrypted type is unimplemented and named. `compressed` must outlive the
-// result and is read to its very end before the result reports its own.
+// data_loss. Types as layer_format() has them. `compressed` must outlive the result and is read to its very
+// end before the result reports its own.
 std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type);
 
 // The library that inflates gzip in this build: "isal" or "zlib".

@@ -109,6 +109,35 @@ std::uint64_t parse_pax_number(std::string_view key, std::string_view value) {
     return static_cast<std::uint64_t>(number);
 }
 
+std::string format_pax(const std::map<std::string, std::string>& records) {
+    std::string text;
+    for (const auto& [key, value] : records) {
+        // The length counts its own digits.
+        const std::size_t rest = key.size() + value.size() + std::string_view(" =\n").size();
+        std::size_t length = rest + 1;
+        while (rest + std::to_string(length).size() != length)
+            length = rest + std::to_string(length).size();
+        text += cat(length, ' ', key, '=', value, '\n');
+    }
+    return text;
+}
+
+std::string format_pax_time(const EntryTime& time) {
+    constexpr std::int64_t second = 1'000'000'000;
+    // Before the epoch the fraction counts downwards.
+    const bool borrows = time.seconds < 0 && time.nanoseconds > 0;
+    const std::int64_t whole = borrows ? time.seconds + 1 : time.seconds;
+    const std::int64_t part = borrows ? second - time.nanoseconds : time.nanoseconds;
+    std::string text = cat(borrows && whole == 0 ? "-" : "", whole);
+    if (part > 0) {
+        std::string digits = std::to_string(part);
+        digits.insert(0, 9 - digits.size(), '0');
+        digits.erase(digits.find_last_not_of('0') + 1);
+        text += "." + digits;
+    }
+    return text;
+}
+
 EntryTime bounded(EntryTime time) {
     constexpr std::int64_t last_second = INT64_MAX / 1'000'000'000;
     if (time.seconds < 0 || time.seconds > last_second)

@@ -8,8 +8,14 @@
 #include <string_view>
 
 #include "archive/tar.hpp"
+#include "base/size.hpp"
 
 namespace lade::archive {
+
+// The largest extended header that readers take, Go's and ours.
+inline constexpr std::uint64_t max_extension = 1 * mib;
+// The key of an xattr, before its name.
+inline constexpr std::string_view pax_xattr = "SCHILY.xattr.";
 
 struct PaxRecords {
     // The last one of a key wins; an empty value takes it back. The offsets and lengths of sparse format 0.0 are
@@ -28,6 +34,11 @@ EntryTime parse_pax_time(std::string_view key, std::string_view value);
 std::int64_t parse_pax_integer(std::string_view key, std::string_view value);
 // One that is not negative.
 std::uint64_t parse_pax_number(std::string_view key, std::string_view value);
+
+// The text of the records, in the order of their keys.
+std::string format_pax(const std::map<std::string, std::string>& records);
+// What parse_pax_time() reads: no more digits than the time has.
+std::string format_pax_time(const EntryTime& time);
 
 // Times outside 0 .. 2^63 ns since the epoch are the epoch (registry-and-unpack.md 5.3).
 EntryTime bounded(EntryTime time);

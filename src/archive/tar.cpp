@@ -16,14 +16,8 @@ namespace lade::archive {
 namespace {
 
 constexpr std::size_t buffer_size = 256 * kib;
-constexpr std::uint64_t max_extension = 1 * mib;
 constexpr std::uint64_t max_id = 4'294'967'294; // the largest that is not "leave it as it is" to chown
 constexpr std::uint64_t max_device = 4'294'967'295;
-constexpr std::string_view xattr_key = "SCHILY.xattr.";
-
-std::uint64_t padding_of(std::uint64_t size) {
-    return (tar_block - size % tar_block) % tar_block;
-}
 
 std::uint64_t in_range(std::int64_t value, std::uint64_t most, std::string_view field) {
     if (value < 0 || static_cast<std::uint64_t>(value) > most)
@@ -152,7 +146,7 @@ std::string TarReader::read_extension(const TarHeader& header) {
         throw Error(ErrorKind::invalid_argument, "tar: extended header of ", size, " bytes, at most ", max_extension,
                     " are allowed");
     stored_ = static_cast<std::uint64_t>(size);
-    padding_ = padding_of(stored_);
+    padding_ = tar_padding(stored_);
     extents_ = {{.offset = 0, .length = stored_}};
     extent_ = 0;
     extent_done_ = 0;
@@ -240,8 +234,8 @@ Entry TarReader::read_entry(const TarHeader& header, const Pending& pending) {
     if (before(entry.atime, entry.mtime))
         entry.atime = entry.mtime;
     for (const auto& [key, value] : pending.pax.values)
-        if (key.starts_with(xattr_key) && key.size() > xattr_key.size())
-            entry.xattrs.emplace(key.substr(xattr_key.size()), value);
+        if (key.starts_with(pax_xattr) && key.size() > pax_xattr.size())
+            entry.xattrs.emplace(key.substr(pax_xattr.size()), value);
 
     const std::int64_t size = number("size", header.size());
     const bool has_data = entry.type == EntryType::file;
@@ -249,7 +243,7 @@ Entry TarReader::read_entry(const TarHeader& header, const Pending& pending) {
         throw Error(ErrorKind::invalid_argument, "tar: entry ", printable(entry.name), " has a negative size");
     // Other types have no data whatever their size says, as Go and GNU tar read them.
     stored_ = has_data ? static_cast<std::uint64_t>(size) : 0;
-    padding_ = padding_of(stored_);
+    padding_ = tar_padding(stored_);
     entry.size = stored_;
     extents_ = {{.offset = 0, .length = stored_}};
     extent_ = 0;

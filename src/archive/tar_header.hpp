@@ -12,6 +12,10 @@
 namespace lade::archive {
 
 inline constexpr std::size_t tar_block = 512;
+// What lies between `size` bytes of data and the next block.
+constexpr std::uint64_t tar_padding(std::uint64_t size) {
+    return (tar_block - size % tar_block) % tar_block;
+}
 
 class TarHeader {
 public:

@@ -143,4 +143,10 @@ std::size_t HashingSource::read(std::span<std::byte> into) {
     return n;
 }
 
+void HashingSink::write(std::span<const std::byte> bytes) {
+    hasher_.update(bytes);
+    bytes_ += bytes.size();
+    inner_.write(bytes);
+}
+
 } // namespace lade::oci

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Encoders for layer blobs (registry-and-unpack.md 5.6), the other direction of compression.hpp. The same bytes give
+// the same bytes: no time, no name, one thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/stream.hpp"
+
+namespace lade::archive {
+
+class Compressor : public Sink {
+public:
+    // Must come last, once: what is still inside, and the end of the stream.
+    virtual void finish() = 0;
+};
+
+// Passes what is written to it on to `into`, which must outlive it, compressed as `media_type` says. `level`: gzip 1 to
+// 9, zstd 1 to 22; nullopt is the library's own. unimplemented: an unknown type, which is named. invalid_argument: no
+// level of the type, which has none when it is a plain tar.
+std::unique_ptr<Compressor> compress(Sink& into, std::string_view media_type, std::optional<int> level = std::nullopt);
+
+} // namespace lade::archive

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// A tar as POSIX has it: ustar headers, and extended (PAX) records for what does not fit into them. The same entries
+// give the same bytes, on every machine. Names are bytes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "archive/tar.hpp"
+#include "base/stream.hpp"
+
+namespace lade::archive {
+
+class TarWriter {
+public:
+    // `tar` must outlive the writer, which keeps some bytes back until finish().
+    explicit TarWriter(Sink& tar) : tar_(tar) {}
+
+    // Begins an entry. Exactly `entry.size` bytes of data must follow when it is a file, none else. A directory gets
+    // the slash at its end. The access time and an xattr without a value's room in PAX (has_room()) are not written.
+    // failed_precondition: its extended header would be larger than any reader takes.
+    void begin(const Entry& entry);
+    void write(std::span<const std::byte> bytes);
+    void write_zeros(std::uint64_t count);
+    // The end of the archive.
+    void finish();
+
+    // A record's key ends at the first '=', so that such a name would come out as another one.
+    static bool has_room(const std::string& xattr) { return xattr.find('=') == std::string::npos; }
+
+private:
+    void write_header(std::string block);
+    void put(std::span<const std::byte> bytes);
+    void pad();
+    void flush();
+
+    Sink& tar_;
+    std::vector<std::byte> buffer_;
+    std::uint64_t missing_ = 0; // data of the entry still to come
+    std::uint64_t padding_ = 0; // behind it
+};
+
+} // namespace lade::archive

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "archive/tree_pair.hpp"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
+#include "archive/xattrs.hpp"
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
+
+namespace lade::archive {
+
+namespace {
+
+constexpr int directory_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+
+std::vector<std::string> united(const std::vector<std::string>& one, const std::vector<std::string>& other) {
+    std::vector<std::string> all;
+    all.reserve(std::max(one.size(), other.size()));
+    std::ranges::set_union(one, other, std::back_inserter(all));
+    return all;
+}
+
+} // namespace
+
+bool is_whiteout(const struct stat& st) noexcept {
+    return S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0);
+}
+
+TreeCursor::TreeCursor(int root) : missing_(root < 0 ? 1 : 0) {
+    if (root >= 0)
+        current_ = open_at(root, ".", directory_flags);
+}
+
+TreeCursor::Inode TreeCursor::inode_of(int fd) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0)
+        throw_errno(errno, "stat");
+    return {st.st_dev, st.st_ino};
+}
+
+std::optional<struct stat> TreeCursor::find(const std::string& name) const {
+    struct stat st {};
+    if (missing_ > 0)
+        return std::nullopt;
+    if (::fstatat(current_.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
+        return st;
+    if (errno == ENOENT)
+        return std::nullopt;
+    throw_errno(errno, "stat ", printable(name));
+}
+
+std::vector<std::string> TreeCursor::names() const {
+    return missing_ > 0 ? std::vector<std::string>() : list_directory(current_.get(), ".");
+}
+
+void TreeCursor::enter(const std::string& name, bool exists) {
+    if (missing_ > 0 || !exists) {
+        ++missing_;
+        return;
+    }
+    Fd below = open_at(current_.get(), name, directory_flags);
+    above_.push_back(inode_of(current_.get()));
+    current_ = std::move(below);
+}
+
+void TreeCursor::leave() {
+    if (missing_ > 0) {
+        --missing_;
+        return;
+    }
+    Fd up = open_at(current_.get(), "..", O_RDONLY | O_DIRECTORY);
+    if (inode_of(up.get()) != above_.back())
+        throw Error(ErrorKind::failed_precondition, "a directory was moved while it was read");
+    above_.pop_back();
+    current_ = std::move(up);
+}
+
+TreePair::TreePair(const Trees& trees) : marks_(trees.marks), lower_(trees.lower), upper_(trees.upper) {
+    levels_.push_back(open_level(marks_.empty()));
+}
+
+TreePair::Level TreePair::open_level(bool whole) const {
+    Level level{.names = upper_.names(), .next = 0, .whole = whole};
+    if (lower_.fd() < 0)
+        return level;
+    level.whole = whole || find_xattr(upper_.fd(), ".", marks_ + "opaque") == "y";
+    if (level.whole)
+        level.names = united(level.names, lower_.names());
+    return level;
+}
+
+std::optional<TreePair::Item> TreePair::next() {
+    while (levels_.back().next == levels_.back().names.size()) {
+        if (levels_.size() == 1)
+            return std::nullopt;
+        levels_.pop_back();
+        lower_.leave();
+        upper_.leave();
+    }
+    Level& level = levels_.back();
+    Item item{.name = std::move(level.names[level.next++]), .lower = {}, .upper = {}};
+    item.lower = lower_.find(item.name);
+    item.upper = upper_.find(item.name);
+    if (item.lower && is_whiteout(*item.lower))
+        item.lower.reset();
+    if (item.upper && !marks_.empty() && is_whiteout(*item.upper))
+        item.upper.reset();
+    return item;
+}
+
+void TreePair::enter(const Item& item) {
+    lower_.enter(item.name, item.lower && S_ISDIR(item.lower->st_mode));
+    upper_.enter(item.name, true);
+    levels_.push_back(open_level(levels_.back().whole));
+}
+
+} // namespace lade::archive
