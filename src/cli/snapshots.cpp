@@ -229,6 +229,7 @@ void add_snapshots(CLI::App& app, Context& context) {
     add(mounts_command, mounts);
 
     add_snapshots_why(group, context, [flags] { return flags->name(); });
+    add_snapshots_diff(group, context, [flags] { return flags->name(); });
 
     CLI::App& label_command = add_command(group, "label", "set labels and print all; key= removes one");
     label_command.add_option("key", flags->key, "the snapshot")->required();

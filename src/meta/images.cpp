@@ -57,16 +57,20 @@ void validate(const Image& image) {
 
 } // namespace
 
-Time time_of_change() {
+std::optional<Time> source_date_epoch() {
     const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
     if (epoch == nullptr || *epoch == '\0')
-        return now();
+        return std::nullopt;
     const auto seconds = parse_number(epoch);
     if (!seconds || *seconds > static_cast<std::uint64_t>(
                                    std::chrono::floor<std::chrono::seconds>(Time::max()).time_since_epoch().count()))
         throw Error(ErrorKind::invalid_argument, "SOURCE_DATE_EPOCH=", printable(epoch),
                     ": not a number of seconds since 1970");
     return Time(std::chrono::seconds(*seconds));
+}
+
+Time time_of_change() {
+    return source_date_epoch().value_or(now());
 }
 
 namespace {

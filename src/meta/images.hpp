@@ -28,8 +28,10 @@ struct ListedImage {
     std::optional<Summary> summary;
 };
 
-// The time that a change of an image is given: now, or SOURCE_DATE_EPOCH. invalid_argument: that is no number of
+// What the environment says in SOURCE_DATE_EPOCH, nullopt when it says nothing. invalid_argument: that is no number of
 // seconds.
+std::optional<Time> source_date_epoch();
+// The time that a change of an image is given: that one, or now.
 Time time_of_change();
 
 class Images {

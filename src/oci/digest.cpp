@@ -145,7 +145,6 @@ std::size_t HashingSource::read(std::span<std::byte> into) {
 
 void HashingSink::write(std::span<const std::byte> bytes) {
     hasher_.update(bytes);
-    bytes_ += bytes.size();
     inner_.write(bytes);
 }
 

@@ -5,7 +5,6 @@
 
 #include <compare>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -83,18 +82,17 @@ private:
     Hasher hasher_;
 };
 
-// The same for bytes that are pushed. digest() is that of all bytes so far, and ends the hash.
+// The same for bytes that are pushed.
 class HashingSink final : public Sink {
 public:
     HashingSink(Sink& inner, Algorithm algorithm) : inner_(inner), hasher_(algorithm) {}
     void write(std::span<const std::byte> bytes) override;
-    std::uint64_t bytes() const noexcept { return bytes_; }
+    // Of all bytes; call it once, after the last.
     Digest digest() { return hasher_.finish(); }
 
 private:
     Sink& inner_;
     Hasher hasher_;
-    std::uint64_t bytes_ = 0;
 };
 
 } // namespace lade::oci

@@ -207,6 +207,29 @@ oci::Digest Blobs::put(Source& source, const WriterOptions& options, const oci::
     return *digest;
 }
 
+oci::Digest Blobs::put(const std::function<oci::Labels(Sink&)>& write, const std::string& ref, LeaseHold& lease,
+                       const std::stop_token& stop) {
+    BlobWriter bytes = writer({.ref = ref, .digest = std::nullopt, .size = 0}, lease, stop, true);
+    std::optional<oci::Digest> digest;
+    oci::Labels labels;
+    try {
+        bytes.truncate(0);
+        labels = write(bytes);
+        digest = bytes.digest();
+    } catch (const Error&) {
+        attempt([&] { bytes.abandon(); });
+        throw;
+    }
+    try {
+        bytes.commit({.size = 0, .digest = std::nullopt, .labels = labels});
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::already_exists)
+            throw;
+        label(*digest, labels);
+    }
+    return *digest;
+}
+
 std::optional<BlobWriter::Shared> Blobs::find_shared(const WriterOptions& options) {
     if (!options.digest)
         return std::nullopt;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -58,6 +59,11 @@ public:
     // else writes the ref, goes on with the bytes of an earlier attempt as far as they are the same, and keeps them
     // when it fails. failed_precondition: not the size or the digest of `options`.
     oci::Digest put(Source& source, const WriterOptions& options, const oci::Labels& labels, LeaseHold& lease,
+                    const std::stop_token& stop);
+
+    // What `write` pushes as a blob with the labels that it returns; the same, but nothing of an earlier attempt
+    // serves, and nothing is left of one that fails.
+    oci::Digest put(const std::function<oci::Labels(Sink&)>& write, const std::string& ref, LeaseHold& lease,
                     const std::stop_token& stop);
 
     // True when the namespace has the blob now: it had, or took over the shared file of another one with

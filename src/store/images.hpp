@@ -17,6 +17,7 @@ namespace lade::store {
 
 using meta::Image;
 using meta::ListedImage;
+using meta::source_date_epoch;
 using meta::Summary;
 using meta::time_of_change;
 

@@ -54,6 +54,13 @@ std::size_t Snapshots::hold(const std::vector<oci::ChainId>& chain, LeaseHold& l
     return present;
 }
 
+void Snapshots::hold(const std::string& key, LeaseHold& lease) {
+    meta::Transaction transaction(store_.database());
+    get(key);
+    lease.add_own(resource(key));
+    transaction.commit();
+}
+
 std::vector<snapshot::Id> Snapshots::parents(const std::string& key) {
     return rows_.parents(key);
 }

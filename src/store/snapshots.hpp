@@ -34,6 +34,8 @@ public:
     Snapshot get(const std::string& key);
     // How many of `chain`, from its bottom, are there. The lease holds them from now on.
     std::size_t hold(const std::vector<oci::ChainId>& chain, LeaseHold& lease);
+    // The lease of this process holds the snapshot from now on, and with it those that it lies on. not_found.
+    void hold(const std::string& key, LeaseHold& lease);
     // Nearest first.
     std::vector<snapshot::Id> parents(const std::string& key);
     // not_found; failed_precondition: committed snapshots are not mounted.

@@ -9,25 +9,10 @@ namespace lade::transfer {
 
 namespace {
 
-// Hashes what passes on its way to another sink.
-class HashingSink final : public Sink {
-public:
-    HashingSink(Sink& inner, oci::Algorithm algorithm) : inner_(inner), hasher_(algorithm) {}
-    void write(std::span<const std::byte> bytes) override {
-        hasher_.update(bytes);
-        inner_.write(bytes);
-    }
-    oci::Digest digest() { return hasher_.finish(); }
-
-private:
-    Sink& inner_;
-    oci::Hasher hasher_;
-};
-
 void send(registry::Repository& repository, const oci::Descriptor& descriptor, Sink& sink,
           const std::stop_token& stop) {
     const auto fetch = [&](Sink& into) {
-        HashingSink hashed(into, descriptor.digest.algorithm());
+        oci::HashingSink hashed(into, descriptor.digest.algorithm());
         repository.fetch(descriptor, 0, hashed, stop);
         if (const oci::Digest found = hashed.digest(); found != descriptor.digest)
             throw Error(ErrorKind::data_loss, descriptor.digest, ": the content received has digest ", found);

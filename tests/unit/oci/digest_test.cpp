@@ -95,13 +95,12 @@ TEST_SUITE("oci") {
         CHECK(source.digest() == Digest::of("abc"));
     }
 
-    TEST_CASE("a hashing sink passes bytes on unchanged and counts them") {
+    TEST_CASE("a hashing sink passes bytes on unchanged") {
         lade::StringSink inner(10, "text");
         lade::oci::HashingSink sink(inner, Algorithm::sha256);
         sink.write(lade::as_bytes("a"));
         sink.write(lade::as_bytes("bc"));
         CHECK(inner.take() == "abc");
-        CHECK(sink.bytes() == 3);
         CHECK(sink.digest() == Digest::of("abc"));
     }
 }

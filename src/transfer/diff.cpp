@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/diff.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "archive/compress.hpp"
+#include "archive/layer_writer.hpp"
+#include "base/error.hpp"
+#include "base/fd.hpp"
+#include "base/text.hpp"
+#include "store/blobs.hpp"
+#include "store/images.hpp"
+
+namespace lade::transfer {
+
+namespace {
+
+// Keeps open what the trees refer to.
+struct OpenTrees {
+    Fd lower;
+    Fd upper;
+    archive::Trees trees;
+};
+
+OpenTrees open_trees(store::Snapshots& snapshots, const DiffOptions& options, const std::stop_token& stop) {
+    OpenTrees open;
+    const std::string parent = snapshots.get(options.upper).parent;
+    const std::string lower = options.lower.value_or(parent);
+    if (!lower.empty()) {
+        open.lower = snapshots.open_tree(lower);
+        open.trees.lower = open.lower.get();
+    }
+    if (lower == parent)
+        if (auto layer = snapshots.layer_tree(options.upper)) {
+            open.upper = std::move(layer->root);
+            open.trees.upper = open.upper.get();
+            open.trees.marks = layer->marks;
+            if (archive::can_compare_layer(open.trees, stop))
+                return open;
+        }
+    open.upper = snapshots.open_tree(options.upper);
+    open.trees.upper = open.upper.get();
+    open.trees.marks.clear();
+    return open;
+}
+
+archive::LayerOptions layer_options() {
+    const auto latest = store::source_date_epoch();
+    if (!latest)
+        return {};
+    return {.latest = archive::EntryTime{
+                .seconds = std::chrono::floor<std::chrono::seconds>(*latest).time_since_epoch().count()}};
+}
+
+} // namespace
+
+Diff diff(store::Snapshots& snapshots, const DiffOptions& options, store::LeaseHold& lease, Sink& sink,
+          const std::stop_token& stop) {
+    const auto compressor = archive::compress(sink, options.media_type, options.level);
+    const archive::LayerOptions limits = layer_options();
+    snapshots.hold(options.upper, lease);
+    if (options.lower && !options.lower->empty())
+        snapshots.hold(*options.lower, lease);
+    const OpenTrees open = open_trees(snapshots, options, stop);
+    oci::HashingSink tar(*compressor, oci::Algorithm::sha256);
+    archive::Warnings warnings = archive::write_layer(open.trees, tar, limits, stop);
+    compressor->finish();
+    return {.diff_id = {tar.digest()}, .warnings = std::move(warnings)};
+}
+
+StoredDiff store_diff(store::Store& store, const std::string& name_space, store::Snapshots& snapshots,
+                      const DiffOptions& options, const std::string& ref, const oci::Labels& labels,
+                      store::LeaseHold& lease, const std::stop_token& stop) {
+    store::Blobs blobs(store, name_space);
+    std::optional<Diff> made;
+    const auto write = [&](Sink& sink) {
+        made = diff(snapshots, options, lease, sink, stop);
+        oci::Labels all = labels;
+        all.insert_or_assign(std::string(oci::label::uncompressed), made->diff_id.string());
+        return all;
+    };
+    const oci::Digest digest = blobs.put(write, ref, lease, stop);
+    return {.descriptor = {.media_type = options.media_type, .digest = digest, .size = blobs.get(digest).size},
+            .diff = *std::move(made)};
+}
+
+} // namespace lade::transfer

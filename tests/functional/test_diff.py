@@ -1,0 +1,314 @@
+"""`snapshots diff`: real images, changed through real mounts; what comes out is applied by others and compared."""
+
+import fcntl
+import gzip
+import hashlib
+import io
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import tarfile
+import termios
+import time
+import unittest
+from pathlib import Path
+
+from support import tree
+from support.broken import RegistryCase
+from support.images import Image, Layer, umoci_unpack
+from support.program import TIMEOUT, need_root, need_tools
+
+PLAIN = "application/vnd.oci.image.layer.v1.tar"
+UNCOMPRESSED = "containerd.io/uncompressed"
+EPOCH = 1_700_000_000
+
+
+def base_layers():
+    first = Layer()
+    first.dir("./", mode=0o755)
+    first.dir("etc/").file("etc/passwd", "root\n").file("etc/gone", "x").file("etc/kept", "kept")
+    first.dir("lib/").file("lib/one", "linked").link("lib/two", "lib/one").link("lib/three", "lib/one")
+    first.dir("moved/").dir("moved/deep/").file("moved/deep/file", "deep").symlink("moved/link", "deep/file")
+    first.dir("again/").file("again/same", "same").file("again/other", "other")
+    first.dir("tofile/").file("tofile/inside", "x").file("todir", "x")
+    first.file("alone", "alone").file("copied", "copied")
+    second = Layer()
+    second.dir("etc/").file("etc/passwd", "root2\n").whiteout("etc/gone").dir("later/").file("later/f", "f")
+    return [first.bytes(), second.bytes()]
+
+
+def change(root):
+    """What a container does, and then some."""
+    root = Path(root)
+    shutil.move(root / "moved", root / "elsewhere")
+    shutil.rmtree(root / "again")
+    (root / "again").mkdir()
+    (root / "again/same").write_text("same")
+    os.utime(root / "again/same", (Layer.TIME, Layer.TIME))
+    shutil.rmtree(root / "tofile")
+    (root / "tofile").write_text("a file now")
+    (root / "todir").unlink()
+    (root / "todir").mkdir(mode=0o700)
+    (root / "todir/inside").write_text("y")
+    (root / "etc/kept").unlink()
+    (root / "lib/two").unlink()
+    (root / "lib/two").write_text("no link any more")
+    os.link(root / "alone", root / "later/alone")
+    os.chmod(root / "copied", 0o600)
+    os.chmod(root / "copied", 0o644)
+    (root / ("n" * 200)).mkdir()
+    (root / ("n" * 200) / ("m" * 200)).write_text("long")
+    (root / os.fsdecode(b"bytes\xff\n")).write_text("x")
+    with open(root / "sparse", "wb") as file:
+        file.truncate(30_000_000)
+        file.seek(20_000_000)
+        file.write(b"data")
+    os.setxattr(root / "etc/passwd", "user.note", b"\0binary=\n")
+    os.setxattr(root / "etc", "user.directory", b"v")
+    os.chown(root / "alone", 3_000_000, 4_000_000)
+    os.setxattr(root / "todir/inside", "security.capability", b"\x01\0\0\x02\0\x04" + b"\0" * 14)
+    os.mknod(root / "null", 0o20666, os.makedev(1, 3))
+    os.mkfifo(root / "pipe")
+    os.symlink("s" * 150, root / "symlink")
+    os.utime(root / "symlink", ns=(1, 1_234_567_890_123_456_789), follow_symlinks=False)
+    os.utime(root / "later/f", ns=(1, 1_234_567_890_123_456_789))
+
+
+class Diff(RegistryCase):
+    def setUp(self):
+        super().setUp()
+        need_root()
+        self.layers = base_layers()
+        self.image = Image(self.layers)
+        self.ref = self.registry.add(self.image)
+        self.base = self.lade.json("images", "pull", self.ref)["chain_ids"][0]
+
+    def mounted(self, key, snapshotter="overlayfs"):
+        """A directory where the snapshot is mounted by what the program prints, until the test ends."""
+        point = self.scratch / f"mount-{snapshotter}-{key.replace(':', '-')}"
+        point.mkdir()
+        for line in self.lade.ok("snapshots", "--snapshotter", snapshotter, "mounts", point, key).out.splitlines():
+            subprocess.run(line.split(), check=True)
+            self.addCleanup(subprocess.run, ["umount", str(point)], check=True)
+        return point
+
+    def changed(self, key="work", change=change, snapshotter="overlayfs", parent=None):
+        self.lade.ok("containers", "create", "--snapshotter", snapshotter, self.ref, key, "true")
+        point = self.mounted(key, snapshotter)
+        change(point)
+        return point
+
+    def diff(self, *args, env=None, **more):
+        """The bytes that it prints."""
+        done = subprocess.run(self.lade.command("snapshots", *args), env={**self.lade.env, **(env or {})}, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT, **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def entries(self, layer):
+        return tarfile.open(fileobj=io.BytesIO(layer), errors="surrogateescape").getmembers()
+
+    def unpacked(self, layers):
+        """The tree that the program makes of the layers."""
+        self.lade.ok("images", "pull", "--no-unpack", ref := self.registry.add(Image(layers), "applied"))
+        self.lade.ok("images", "unpack", ref, "--to", into := self.scratch / f"flat-{time.monotonic_ns()}")
+        return into
+
+    def test_what_is_applied_to_the_one_gives_the_other(self):
+        point = self.changed()
+        layer = self.diff("diff", "--media-type", PLAIN, "work")
+        want = tree.describe(point)
+        made = self.unpacked([*self.layers, layer])
+        self.assertEqual(tree.differences(tree.describe(made), want), [])
+        # All of it once more, from nothing, and back again.
+        whole = self.diff("diff", "", "work", "--media-type", PLAIN)
+        self.assertEqual(tree.differences(tree.describe(self.unpacked([whole])), want), [])
+        back = self.diff("diff", "work", self.base, "--media-type", PLAIN)
+        with tree.stacked(self.lade.chain(self.base)) as root:
+            self.assertEqual(tree.differences(tree.describe(self.unpacked([*self.layers, layer, back])), tree.describe(root)), [])
+
+    def test_umoci_makes_the_same_of_it(self):
+        need_tools("umoci")
+        point = self.changed()
+        layer = self.diff("diff", "work")
+        layout = Image([*self.layers, gzip.decompress(layer)]).write_layout(self.scratch / "layout")
+        made = umoci_unpack(layout, "t", self.scratch / "bundle")
+        self.assertEqual(tree.differences(tree.describe(made), tree.describe(point)), [])
+
+    def test_gnu_tar_and_python_read_it(self):
+        need_tools("tar")
+        point = self.changed()
+        layer = self.diff("diff", "work", "--media-type", PLAIN)
+        (into := self.scratch / "tar").mkdir()
+        subprocess.run(["tar", "-x", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-p", "-C", str(into)], input=layer, check=True)
+        want, have = tree.describe(point), tree.describe(into)
+        names = [name for name in have if not os.path.basename(name).startswith(b".wh.")]
+        self.assertIn(b"elsewhere/deep/file", names)
+        for name in names:
+            # Names of one file that the layer has no reason to tell of are missing here.
+            for facts in (want[name], have[name]):
+                facts.pop("linked", None)
+            if name != b"lib":
+                self.assertEqual(have[name], want[name], name)
+        listed = subprocess.run(["tar", "-t", "--quoting-style=escape"], input=layer, check=True, capture_output=True).stdout
+        self.assertEqual(len(listed.splitlines()), len(self.entries(layer)))
+
+    def test_what_is_in_it(self):
+        self.changed()
+        entries = {e.name: e for e in self.entries(self.diff("diff", "work", "--media-type", PLAIN))}
+        names = list(entries)
+        self.assertLess(names.index("etc"), names.index("etc/.wh.kept"))
+        for name in (".wh.moved", "again", "again/.wh.other", "elsewhere/deep/file", "tofile", "todir/inside"):
+            self.assertIn(name, names)
+        for name in ("again/same", "copied", "lib/one", "lib/three", "tofile/.wh.inside", ".wh.tofile", "again/.wh..wh..opq", "etc/.wh.gone"):
+            self.assertNotIn(name, names)
+        self.assertEqual((entries["later/alone"].type, entries["later/alone"].linkname), (tarfile.LNKTYPE, "alone"))
+        self.assertEqual((entries["alone"].uid, entries["alone"].gid), (3_000_000, 4_000_000))
+        self.assertEqual(entries["symlink"].pax_headers["mtime"], "1234567890.123456789")
+        whiteout = entries[".wh.moved"]
+        self.assertEqual((whiteout.type, whiteout.size, whiteout.mode, whiteout.mtime, whiteout.uid), (tarfile.REGTYPE, 0, 0, 0, 0))
+        self.assertTrue(all(e.uname == e.gname == "" for e in entries.values()))
+
+    def test_every_snapshotter_gives_the_same_bytes(self):
+        self.lade.ok("images", "unpack", "--snapshotter", "native", self.lade.json("images", "ls")[0]["name"])
+        layers = []
+        for snapshotter in ("overlayfs", "native"):
+            self.changed(snapshotter, change, snapshotter)
+            diff = [self.diff("--snapshotter", snapshotter, "diff", snapshotter, env={"SOURCE_DATE_EPOCH": str(EPOCH)}) for _ in range(2)]
+            self.assertEqual(diff[0], diff[1])
+            layers.append(diff[0])
+        self.assertEqual(self.entries(layers[0])[0].name, ".")
+        self.assertEqual([e.name for e in self.entries(layers[0])], [e.name for e in self.entries(layers[1])])
+        self.assertEqual(layers[0], layers[1])
+        self.assertTrue(all(e.mtime <= EPOCH for e in self.entries(layers[0])))
+        self.assertIn(EPOCH, {e.mtime for e in self.entries(layers[0])})
+
+    def test_what_did_not_change_is_an_empty_layer(self):
+        self.changed(change=lambda root: None)
+        self.assertEqual(self.diff("diff", "work", "--media-type", PLAIN), b"\0" * 1024)
+        self.assertEqual(self.diff("diff", self.base, self.base, "--media-type", PLAIN), b"\0" * 1024)
+        self.assertEqual(len(self.entries(self.diff("diff", "", self.base, "--media-type", PLAIN))), 22)
+
+    def test_a_committed_snapshot_against_its_parent_is_its_layer(self):
+        first, second = (self.diff("diff", s["key"], "--media-type", PLAIN) for s in reversed(self.lade.chain_infos(self.base)))
+        self.assertEqual([e.name for e in self.entries(second)], ["etc", "etc/.wh.gone", "etc/passwd", "later", "later/f"])
+        self.assertEqual(tree.differences(tree.describe(self.unpacked([first, second])), tree.describe(self.unpacked(self.layers))), [])
+
+    def test_compressions_hold_the_same_tar(self):
+        self.changed()
+        plain = self.diff("diff", "work", "--media-type", PLAIN)
+        default = self.diff("diff", "work")
+        self.assertEqual(gzip.decompress(default), plain)
+        self.assertEqual(default[4:8], bytes(4))
+        self.assertEqual(gzip.decompress(self.diff("diff", "work", "--media-type", "application/vnd.docker.image.rootfs.diff.tar.gzip")), plain)
+        self.assertLess(len(self.diff("diff", "work", "--level", "9")), len(self.diff("diff", "work", "--level", "1")))
+        if shutil.which("zstd"):
+            zstd = self.diff("diff", "work", "--media-type", PLAIN + "+zstd", "--level", "5")
+            self.assertEqual(subprocess.run(["zstd", "-d", "-q"], input=zstd, capture_output=True, check=True).stdout, plain)
+
+    def test_into_the_store(self):
+        self.changed()
+        plain = self.diff("diff", "work", "--media-type", PLAIN)
+        diff_id = "sha256:" + hashlib.sha256(plain).hexdigest()
+        stored = self.lade.json("snapshots", "diff", "--store", "work", "--label", "a=b")
+        self.assertEqual((stored["mediaType"], stored["diff_id"]), (PLAIN + "+gzip", diff_id))
+        blob = self.diff("diff", "work")
+        self.assertEqual((stored["digest"], stored["size"]), ("sha256:" + hashlib.sha256(blob).hexdigest(), len(blob)))
+        labels = {row["digest"]: row["labels"] for row in self.lade.json("content", "ls")}[stored["digest"]]
+        self.assertEqual(labels, {"a": "b", UNCOMPRESSED: diff_id})
+        self.assertIn(stored["lease"], [row["id"] for row in self.lade.json("leases", "ls")])
+        self.lade.ok("gc")
+        # It is there already, and has the label all the same.
+        self.lade.ok("content", "label", stored["digest"], f"{UNCOMPRESSED}=", "a=")
+        self.assertEqual(self.lade.ok("snapshots", "diff", "--store", "work").out.strip(), stored["digest"])
+        self.assertEqual(self.lade.json("content", "label", stored["digest"])["labels"], {UNCOMPRESSED: diff_id})
+        # Unless something holds it the next collection takes it.
+        for row in self.lade.json("leases", "ls"):
+            self.lade.ok("leases", "rm", row["id"])
+        result = self.lade.ok("snapshots", "diff", "--store", "--no-lease", "work", "--no-gc")
+        self.assertIn("held by nothing", result.err)
+        self.lade.ok("gc")
+        self.assertNotEqual(self.lade.run("content", "get", stored["digest"]).code, 0)
+        # As ctr has it: the bytes, and the blob for as long as it has its label.
+        self.assertEqual(self.diff("diff", "--keep", "work", "--ref", "my-ref"), blob)
+        self.lade.ok("gc")
+        labels = self.lade.json("content", "label", stored["digest"])["labels"]
+        self.assertEqual(set(labels), {UNCOMPRESSED, "containerd.io/gc.root"})
+        self.assertEqual(self.lade.json("leases", "ls"), [])
+        self.assertEqual(self.lade.json("content", "active"), [])
+
+    def test_the_lease_that_is_named_holds_it(self):
+        self.changed()
+        self.lade.ok("leases", "create", "--id", "mine")
+        stored = self.lade.json("snapshots", "diff", "--store", "work", "--lease", "mine")
+        self.assertEqual(stored["lease"], "mine")
+        self.assertEqual([row["id"] for row in self.lade.json("leases", "ls")], ["mine"])
+        self.lade.ok("gc")
+        self.lade.ok("content", "get", stored["digest"])
+
+    def test_errors(self):
+        self.changed(change=lambda root: (root / "f").write_text("x"))
+        self.fails(self.lade.run("snapshots", "diff", "nowhere"), 3, "diff nowhere", "not found")
+        self.fails(self.lade.run("snapshots", "diff", "nowhere", "work"), 3, "nowhere")
+        self.fails(self.lade.run("snapshots", "--snapshotter", "strange", "diff", "work"), 2, "strange")
+        self.fails(self.lade.run("snapshots", "diff", "work", "--media-type", "text/plain"), 1, "text/plain")
+        self.fails(self.lade.run("snapshots", "diff", "work", "--level", "10"), 2, "10")
+        self.fails(self.lade.run("snapshots", "diff", "work", "--level", "1", "--media-type", PLAIN), 2, "not compressed")
+        self.fails(self.lade.run("snapshots", "diff", "work", "--json"), 2, "--store")
+        self.fails(self.lade.run("snapshots", "diff", "work", env={"SOURCE_DATE_EPOCH": "soon"}), 2, "SOURCE_DATE_EPOCH")
+        self.fails(self.lade.run("snapshots", "diff", "work", prefix=("sh", "-c", '"$@" > /dev/full', "sh")), 9, "standard output")
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        done = subprocess.run(self.lade.command("snapshots", "diff", "work"), env=self.lade.env, stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.PIPE, text=True)
+        os.close(slave)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("terminal", done.stderr)
+        self.assertEqual((self.lade.json("leases", "ls"), self.lade.ingests()), ([], []))
+
+    def test_what_a_layer_cannot_say(self):
+        def sockets(root):
+            os.mknod(root / "etc/socket", 0o140644)
+            (root / "f").write_text("x")
+
+        self.changed(change=sockets)
+        result = self.lade.ok("snapshots", "diff", "--store", "work")
+        self.assertIn("warning: socket etc/socket is left out", result.err)
+        self.changed("reserved", lambda root: (root / ".wh.name").write_text("x"))
+        self.fails(self.lade.run("snapshots", "diff", "--store", "reserved"), 5, ".wh.name")
+        self.assertEqual(self.lade.ingests(), [])
+
+    def test_nobody_reads_or_no_room(self):
+        def much(root):
+            (root / "big").write_bytes(os.urandom(3_000_000))
+
+        self.changed(change=much)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number):
+                process = self.lade.start("snapshots", "diff", "work")
+                self.addCleanup(process.stdout.close)
+                self.addCleanup(process.stderr.close)
+                # The pipe is full when this many bytes wait in it.
+                size = fcntl.ioctl(process.stdout, termios.FIONREAD, b"\0" * 4)
+                while (now := fcntl.ioctl(process.stdout, termios.FIONREAD, b"\0" * 4)) == b"\0" * 4 or now != size:
+                    size = now
+                    time.sleep(0.05)
+                process.send_signal(number)
+                self.assertEqual(process.wait(timeout=TIMEOUT), -number)
+        # Whoever reads has read enough: as `content get` ends then.
+        process = self.lade.start("snapshots", "diff", "work")
+        self.addCleanup(process.stderr.close)
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=TIMEOUT), -signal.SIGPIPE)
+        small = self.lade.root / "content/ingest"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
+        self.addCleanup(subprocess.run, ["umount", str(small)], check=True)
+        self.fails(self.lade.run("snapshots", "diff", "--store", "work"), 9, "diff work", "No space left")
+        self.assertEqual(self.lade.ingests(), [])
+        self.lade.ok("gc")
+        self.assertEqual(self.lade.json("leases", "ls"), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
