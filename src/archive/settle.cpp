@@ -11,6 +11,7 @@
 #include "archive/applier.hpp"
 #include "archive/metadata.hpp"
 #include "archive/root.hpp"
+#include "archive/tree_pair.hpp"
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/overlay_marks.hpp"
@@ -25,10 +26,6 @@ struct Found {
     Fd directory;       // empty: something else is there, or nothing
     bool other = false; // a file or a link
 };
-
-bool is_whiteout(const struct stat& st) {
-    return S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0);
-}
 
 // Looks for a directory in one layer. `last` is set when no layer further down can matter: a whiteout or an
 // opaque directory lies on the way.
