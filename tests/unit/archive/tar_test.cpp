@@ -356,7 +356,11 @@ TEST_SUITE("archive") {
               TarBuilder().add({.type = 'z', .name = "f"}).str(),
               TarBuilder().add({.name = "f", .uid = 0xffffffff}).str(),
               TarBuilder().add({.name = "f", .uid = std::uint64_t{1} << 32U}).str(),
+              TarBuilder().add({.name = "f", .gid = std::uint64_t{1} << 32U}).str(),
               TarBuilder().add({.type = '3', .name = "f", .major = std::uint64_t{1} << 32U}).str(),
+              TarBuilder().add({.type = '4', .name = "f", .minor = std::uint64_t{1} << 32U}).str(),
+              TarBuilder().add({.type = '3', .name = "f", .major = ~std::uint64_t{0}}).str(),
+              TarBuilder().add({.type = '4', .name = "f", .minor = ~std::uint64_t{0}}).str(),
               TarBuilder().pax(std::string(2'000'000, 'x')).file("f").str()}) {
             const auto kind = refused(tar);
             REQUIRE(kind);
