@@ -35,27 +35,23 @@ TarBuilder many_directories(int count) {
 TEST_SUITE("archive") {
     TEST_CASE("plain whiteouts concern lower layers only, in any order") {
         const auto lower = [](const Place& place) {
-            place.apply(
-                std::move(TarBuilder().dir("d/").file("d/old").dir("d/sub/").file("d/sub/old").file("f", "old")));
+            place.apply(TarBuilder().dir("d/").file("d/old").dir("d/sub/").file("d/sub/old").file("f", "old"));
         };
-        const auto upper = [&](TarBuilder tar) {
+        const auto upper = [&](const TarBuilder& tar) {
             const Place place;
             lower(place);
             place.apply(tar);
             return place.names();
         };
         using Names = std::set<std::string>;
-        CHECK(upper(std::move(TarBuilder().file("d/sub/new").file("d/.wh..wh..opq"))) ==
-              Names{"d", "d/sub", "d/sub/new", "f"});
-        CHECK(upper(std::move(TarBuilder().file("d/.wh..wh..opq").file("d/sub/new"))) ==
-              Names{"d", "d/sub", "d/sub/new", "f"});
-        CHECK(upper(std::move(TarBuilder().file(".wh.d").file("d/new"))) == Names{"d", "d/new", "f"});
-        CHECK(upper(std::move(TarBuilder().file("d/new").file(".wh.d"))) == Names{"d", "d/new", "f"});
-        CHECK(upper(std::move(TarBuilder().file("f", "new").file(".wh.f"))) ==
-              Names{"d", "d/old", "d/sub", "d/sub/old", "f"});
-        CHECK(upper(std::move(TarBuilder().file(".wh.f"))) == Names{"d", "d/old", "d/sub", "d/sub/old"});
-        CHECK(upper(std::move(TarBuilder().file(".wh..wh..opq").file("new"))) == Names{"new"});
-        CHECK(upper(std::move(TarBuilder().file(".wh..wh.plnk").file(".wh.none"))) ==
+        CHECK(upper(TarBuilder().file("d/sub/new").file("d/.wh..wh..opq")) == Names{"d", "d/sub", "d/sub/new", "f"});
+        CHECK(upper(TarBuilder().file("d/.wh..wh..opq").file("d/sub/new")) == Names{"d", "d/sub", "d/sub/new", "f"});
+        CHECK(upper(TarBuilder().file(".wh.d").file("d/new")) == Names{"d", "d/new", "f"});
+        CHECK(upper(TarBuilder().file("d/new").file(".wh.d")) == Names{"d", "d/new", "f"});
+        CHECK(upper(TarBuilder().file("f", "new").file(".wh.f")) == Names{"d", "d/old", "d/sub", "d/sub/old", "f"});
+        CHECK(upper(TarBuilder().file(".wh.f")) == Names{"d", "d/old", "d/sub", "d/sub/old"});
+        CHECK(upper(TarBuilder().file(".wh..wh..opq").file("new")) == Names{"new"});
+        CHECK(upper(TarBuilder().file(".wh..wh.plnk").file(".wh.none")) ==
               Names{"d", "d/old", "d/sub", "d/sub/old", "f"});
     }
 
@@ -80,7 +76,7 @@ TEST_SUITE("archive") {
     TEST_CASE("a directory that is only passed through is new below one that was hidden, in any order") {
         for (const bool marker_first : {true, false}) {
             const Place place;
-            place.apply(std::move(TarBuilder().dir("d/", 0700).dir("d/sub/", 0700).file("d/sub/old")));
+            place.apply(TarBuilder().dir("d/", 0700).dir("d/sub/", 0700).file("d/sub/old"));
             TarBuilder tar;
             if (marker_first)
                 tar.file("d/.wh..wh..opq");
@@ -96,10 +92,10 @@ TEST_SUITE("archive") {
 
     TEST_CASE("a directory's entry says all of its metadata: xattrs of a lower layer's are gone") {
         const Place place;
-        place.apply(std::move(TarBuilder().dir("d/")));
+        place.apply(TarBuilder().dir("d/"));
         if (::setxattr(place.path("d").c_str(), "user.old", "x", 1, 0) != 0)
             return; // a file system without them
-        place.apply(std::move(TarBuilder().dir("d/")));
+        place.apply(TarBuilder().dir("d/"));
         CHECK(::getxattr(place.path("d").c_str(), "user.old", nullptr, 0) < 0);
     }
 
@@ -107,22 +103,22 @@ TEST_SUITE("archive") {
         if (!root_user())
             return;
         const Place place;
-        const Applied applied = place.apply(std::move(TarBuilder()
-                                                          .file(".wh.gone")
-                                                          .file("kept")
-                                                          .file(".wh.kept")
-                                                          .dir("marked/")
-                                                          .file("marked/.wh..wh..opq")
-                                                          .file(".wh.new")
-                                                          .dir("new/")
-                                                          .file(".wh.passed")
-                                                          .file("passed/f")
-                                                          .dir("late/")
-                                                          .file(".wh.late")
-                                                          .file("was-file")
-                                                          .dir("was-file/")
-                                                          .file(".wh.again")
-                                                          .file("again", "x")),
+        const Applied applied = place.apply(TarBuilder()
+                                                .file(".wh.gone")
+                                                .file("kept")
+                                                .file(".wh.kept")
+                                                .dir("marked/")
+                                                .file("marked/.wh..wh..opq")
+                                                .file(".wh.new")
+                                                .dir("new/")
+                                                .file(".wh.passed")
+                                                .file("passed/f")
+                                                .dir("late/")
+                                                .file(".wh.late")
+                                                .file("was-file")
+                                                .dir("was-file/")
+                                                .file(".wh.again")
+                                                .file("again", "x"),
                                             Whiteouts::overlay);
         CHECK(is_whiteout(place, "gone"));
         CHECK(S_ISREG(place.stat("kept").st_mode));
@@ -138,13 +134,12 @@ TEST_SUITE("archive") {
         if (!root_user())
             return;
         const Place lower;
-        lower.apply(
-            std::move(TarBuilder()
-                          .add({.type = '5', .name = "d/", .mode = 0711, .uid = 3, .gid = 4, .mtime = 1'500'000'000})
-                          .file("f")
-                          .symlink("d", "s")));
+        lower.apply(TarBuilder()
+                        .add({.type = '5', .name = "d/", .mode = 0711, .uid = 3, .gid = 4, .mtime = 1'500'000'000})
+                        .file("f")
+                        .symlink("d", "s"));
         const Place upper;
-        Applied applied = upper.apply(std::move(TarBuilder().file("d/x").file("own/y")), Whiteouts::overlay);
+        Applied applied = upper.apply(TarBuilder().file("d/x").file("own/y"), Whiteouts::overlay);
         CHECK(std::set<std::string>(applied.implied.begin(), applied.implied.end()) ==
               std::set<std::string>{"", "d", "own"});
         CHECK(settle(upper.root.get(), applied, {lower.root.get()}, privilege()));
@@ -155,27 +150,27 @@ TEST_SUITE("archive") {
         CHECK(upper.stat("own").st_mtim.tv_sec == 0);
 
         const Place through;
-        applied = through.apply(std::move(TarBuilder().file("s/x")), Whiteouts::overlay);
+        applied = through.apply(TarBuilder().file("s/x"), Whiteouts::overlay);
         CHECK_FALSE(settle(through.root.get(), applied, {lower.root.get()}, privilege()));
 
         // A whiteout in between ends the search.
         const Place between;
-        between.apply(std::move(TarBuilder().file(".wh.s").file(".wh.d")), Whiteouts::overlay);
+        between.apply(TarBuilder().file(".wh.s").file(".wh.d"), Whiteouts::overlay);
         CHECK(settle(through.root.get(), applied, {between.root.get(), lower.root.get()}, privilege()));
 
         const Place link;
-        CHECK(link.apply(std::move(TarBuilder().link("f", "g").file("after")), Whiteouts::overlay).needs_lower);
+        CHECK(link.apply(TarBuilder().link("f", "g").file("after"), Whiteouts::overlay).needs_lower);
     }
 
     TEST_CASE("set-id bits survive the change of owner; nanoseconds survive; directory times come last") {
         if (!root_user())
             return;
         const Place place;
-        place.apply(std::move(TarBuilder()
-                                  .add({.type = '5', .name = "d/", .mode = 01777, .mtime = 1'400'000'000})
-                                  .pax(TarBuilder::record("mtime", "1500000000.123456789"))
-                                  .add({.name = "d/suid", .mode = 06755, .uid = 5, .gid = 6})
-                                  .file("d/later")));
+        place.apply(TarBuilder()
+                        .add({.type = '5', .name = "d/", .mode = 01777, .mtime = 1'400'000'000})
+                        .pax(TarBuilder::record("mtime", "1500000000.123456789"))
+                        .add({.name = "d/suid", .mode = 06755, .uid = 5, .gid = 6})
+                        .file("d/later"));
         CHECK((place.stat("d/suid").st_mode & 07777U) == 06755);
         CHECK(place.stat("d/suid").st_uid == 5);
         CHECK(place.stat("d/suid").st_mtim.tv_nsec == 123'456'789);
@@ -185,9 +180,8 @@ TEST_SUITE("archive") {
 
     TEST_CASE("a directory that is only passed through keeps its times") {
         const Place place;
-        place.apply(std::move(
-            TarBuilder().add({.type = '5', .name = "d/", .mode = 0755, .mtime = 1'400'000'000}).file("d/old")));
-        place.apply(std::move(TarBuilder().file("d/new").file("d/.wh.old")));
+        place.apply(TarBuilder().add({.type = '5', .name = "d/", .mode = 0755, .mtime = 1'400'000'000}).file("d/old"));
+        place.apply(TarBuilder().file("d/new").file("d/.wh.old"));
         CHECK(place.stat("d").st_mtim.tv_sec == 1'400'000'000);
     }
 
@@ -199,7 +193,7 @@ TEST_SUITE("archive") {
                     continue;
                 CAPTURE(target);
                 const Place place;
-                place.apply(std::move(TarBuilder().dir("d/").file("d/e/f").dir("own/").symlink(target, "d")), form);
+                place.apply(TarBuilder().dir("d/").file("d/e/f").dir("own/").symlink(target, "d"), form);
                 CHECK(place.target("d") == target);
                 CHECK(place.stat("own").st_mtim.tv_sec == 1'600'000'000);
             }
@@ -207,8 +201,7 @@ TEST_SUITE("archive") {
 
     TEST_CASE("the root's own entry is about the root") {
         const Place place;
-        place.apply(
-            std::move(TarBuilder().add({.type = '5', .name = "./", .mode = 0711, .mtime = 1'400'000'000}).file("f")));
+        place.apply(TarBuilder().add({.type = '5', .name = "./", .mode = 0711, .mtime = 1'400'000'000}).file("f"));
         struct stat st {};
         REQUIRE(::fstat(place.root.get(), &st) == 0);
         CHECK((st.st_mode & 07777U) == 0711);
@@ -218,10 +211,10 @@ TEST_SUITE("archive") {
     TEST_CASE("xattrs: kept, but none that overlayfs would believe") {
         const Place place;
         const auto r = TarBuilder::record;
-        place.apply(std::move(TarBuilder()
-                                  .pax(r("SCHILY.xattr.user.k", "v") + r("SCHILY.xattr.trusted.overlay.opaque", "y") +
-                                       r("SCHILY.xattr.user.overlay.opaque", "y"))
-                                  .dir("d/")));
+        place.apply(TarBuilder()
+                        .pax(r("SCHILY.xattr.user.k", "v") + r("SCHILY.xattr.trusted.overlay.opaque", "y") +
+                             r("SCHILY.xattr.user.overlay.opaque", "y"))
+                        .dir("d/"));
         char value = 0;
         const ssize_t size = ::lgetxattr(place.path("d").c_str(), "user.k", &value, 1);
         if (size < 0 && errno == ENOTSUP)
@@ -235,23 +228,22 @@ TEST_SUITE("archive") {
         if (!root_user())
             return;
         const Place place;
-        const Applied applied =
-            place.apply(std::move(TarBuilder().add({.type = '3', .name = "c"})), Whiteouts::overlay);
+        const Applied applied = place.apply(TarBuilder().add({.type = '3', .name = "c"}), Whiteouts::overlay);
         CHECK_FALSE(place.exists("c"));
         CHECK(applied.warnings.size() == 1);
     }
 
     TEST_CASE("hard links that cannot be") {
-        CHECK(Place().refuses(std::move(TarBuilder().link("none", "l"))) == ErrorKind::invalid_argument);
-        CHECK(Place().refuses(std::move(TarBuilder().dir("d/").link("d", "l"))) == ErrorKind::invalid_argument);
-        CHECK(Place().refuses(std::move(TarBuilder().link("..", "l"))) == ErrorKind::invalid_argument);
+        CHECK(Place().refuses(TarBuilder().link("none", "l")) == ErrorKind::invalid_argument);
+        CHECK(Place().refuses(TarBuilder().dir("d/").link("d", "l")) == ErrorKind::invalid_argument);
+        CHECK(Place().refuses(TarBuilder().link("..", "l")) == ErrorKind::invalid_argument);
         const Place place;
-        CHECK_NOTHROW(place.apply(std::move(TarBuilder().file("f", "x").link("f", "f"))));
+        CHECK_NOTHROW(place.apply(TarBuilder().file("f", "x").link("f", "f")));
         CHECK(place.read("f") == "x");
     }
 
     TEST_CASE("a file in the way of a path is an error, not a directory") {
-        CHECK(Place().refuses(std::move(TarBuilder().file("f").file("f/g"))) == ErrorKind::failed_precondition);
+        CHECK(Place().refuses(TarBuilder().file("f").file("f/g")) == ErrorKind::failed_precondition);
     }
 
     TEST_CASE("names that no file system can hold are refused with the entry's name") {
@@ -269,15 +261,15 @@ TEST_SUITE("archive") {
                 }
             }
         };
-        refuses(std::move(TarBuilder().symlink("", "link")), "link");
-        refuses(std::move(TarBuilder().link("", "link")), "link");
-        refuses(std::move(TarBuilder().file(longer)), longer);
-        refuses(std::move(TarBuilder().dir(longer + "/")), longer);
-        refuses(std::move(TarBuilder().file("d/" + longer + "/f")), longer);
-        refuses(std::move(TarBuilder().file("f").link(longer, "link")), "link");
-        refuses(std::move(TarBuilder().file("f").link(longer + "/f", "link")), "link");
-        refuses(std::move(TarBuilder().symlink(longer, "s").file("s/f")), "s/f");
-        Place().apply(std::move(TarBuilder().file(longest).file("d/" + longest + "/f").symlink(longer, "s")));
+        refuses(TarBuilder().symlink("", "link"), "link");
+        refuses(TarBuilder().link("", "link"), "link");
+        refuses(TarBuilder().file(longer), longer);
+        refuses(TarBuilder().dir(longer + "/"), longer);
+        refuses(TarBuilder().file("d/" + longer + "/f"), longer);
+        refuses(TarBuilder().file("f").link(longer, "link"), "link");
+        refuses(TarBuilder().file("f").link(longer + "/f", "link"), "link");
+        refuses(TarBuilder().symlink(longer, "s").file("s/f"), "s/f");
+        Place().apply(TarBuilder().file(longest).file("d/" + longest + "/f").symlink(longer, "s"));
     }
 
     TEST_CASE("the depth of directories counts where they are, not what leads there") {
@@ -313,29 +305,27 @@ TEST_SUITE("archive") {
             }
             return ErrorKind::internal;
         };
-        CHECK(limited({.bytes = 10}, std::move(TarBuilder().file("f", std::string(11, 'x')))) ==
+        CHECK(limited({.bytes = 10}, TarBuilder().file("f", std::string(11, 'x'))) == ErrorKind::resource_exhausted);
+        CHECK(limited({.entries = 2}, TarBuilder().file("a").file("b").file("c")) == ErrorKind::resource_exhausted);
+        CHECK(limited({.path = 5}, TarBuilder().file("abcdef")) == ErrorKind::resource_exhausted);
+        CHECK(limited({.path = 8}, TarBuilder().dir("aaaa/bb").symlink("aaaa/bb", "s").file("s/f")) ==
               ErrorKind::resource_exhausted);
-        CHECK(limited({.entries = 2}, std::move(TarBuilder().file("a").file("b").file("c"))) ==
+        CHECK(limited({.depth = 3}, TarBuilder().file("a/b/c/d")) == ErrorKind::resource_exhausted);
+        CHECK(limited({.depth = 3}, TarBuilder().file("a/b/c").symlink("a/b", "s").file("s/d/e")) ==
               ErrorKind::resource_exhausted);
-        CHECK(limited({.path = 5}, std::move(TarBuilder().file("abcdef"))) == ErrorKind::resource_exhausted);
-        CHECK(limited({.path = 8}, std::move(TarBuilder().dir("aaaa/bb").symlink("aaaa/bb", "s").file("s/f"))) ==
-              ErrorKind::resource_exhausted);
-        CHECK(limited({.depth = 3}, std::move(TarBuilder().file("a/b/c/d"))) == ErrorKind::resource_exhausted);
-        CHECK(limited({.depth = 3}, std::move(TarBuilder().file("a/b/c").symlink("a/b", "s").file("s/d/e"))) ==
-              ErrorKind::resource_exhausted);
-        CHECK(limited({.memory = 10'000}, std::move(many_directories(100))) == ErrorKind::resource_exhausted);
-        CHECK(limited({.memory = 10'000}, std::move(many_directories(10))) == ErrorKind::internal);
+        CHECK(limited({.memory = 10'000}, many_directories(100)) == ErrorKind::resource_exhausted);
+        CHECK(limited({.memory = 10'000}, many_directories(10)) == ErrorKind::internal);
     }
 
     TEST_CASE("both resolvers find the same directories") {
         const Place place;
-        place.apply(std::move(TarBuilder()
-                                  .dir("a/")
-                                  .dir("a/b/")
-                                  .symlink("a/b", "to-b")
-                                  .symlink("/to-b", "chain")
-                                  .symlink("loop", "loop")
-                                  .file("file")));
+        place.apply(TarBuilder()
+                        .dir("a/")
+                        .dir("a/b/")
+                        .symlink("a/b", "to-b")
+                        .symlink("/to-b", "chain")
+                        .symlink("loop", "loop")
+                        .file("file"));
         struct Nobody final : Root::Observer {
             void changing(const Directory& /*parent*/) override {}
             void made(const Directory& /*parent*/, const std::string& /*name*/, int /*fd*/,

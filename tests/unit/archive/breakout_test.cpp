@@ -324,10 +324,9 @@ TEST_SUITE("archive") {
             const std::string outside = place.outside("etc/passwd");
             REQUIRE(::chmod(outside.c_str(), 0400) == 0);
             const auto before = place.stat("../etc/passwd");
-            place.apply(std::move(TarBuilder()
-                                      .symlink(outside, "l")
-                                      .add({.type = '1', .name = "h", .link = "l", .mode = 0777, .uid = 7})),
-                        form);
+            place.apply(
+                TarBuilder().symlink(outside, "l").add({.type = '1', .name = "h", .link = "l", .mode = 0777, .uid = 7}),
+                form);
             CHECK(place.target("h") == outside);
             const auto after = place.stat("../etc/passwd");
             CHECK(after.st_mode == before.st_mode);

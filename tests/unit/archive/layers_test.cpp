@@ -121,6 +121,9 @@ const std::vector<Case> cases{
      {base, [](TarBuilder& t) { t.symlink("f", "d"); }, [](TarBuilder& t) { t.file(".wh.d"); },
       [](TarBuilder& t) { t.file("d/new"); }},
      {"d", "d/new", "f"}},
+    {"names that aufs keeps for itself",
+     {base, [](TarBuilder& t) { t.file(".wh..wh.plnk").file(".wh..wh.aufs").file("d/.wh..wh.x").file("n"); }},
+     {"d", "d/old", "d/sub", "d/sub/old", "f", "n"}},
     // What the path led through when it did is what counts, whatever becomes of it later.
     {"through a link, which is then removed",
      {with_link, [](TarBuilder& t) { t.file("l/x").file(".wh.l"); }},
