@@ -25,13 +25,33 @@ struct stat status(int file) {
     return st;
 }
 
+Fd open_moving(int directory, const std::string& name, int flags) {
+    Fd file;
+    do
+        file = Fd(::openat(directory, name.c_str(), flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    while (!file && errno == EINTR);
+    if (!file)
+        throw_moved(errno, "open");
+    return file;
+}
+
 } // namespace
+
+void throw_moved(int code, std::string_view what) {
+    if (code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENXIO || code == ESTALE)
+        throw Error(ErrorKind::failed_precondition, "was moved, removed or replaced while it was read");
+    throw_errno(code, what);
+}
+
+Fd open_directory(int directory, const std::string& name) {
+    return open_moving(directory, name, O_DIRECTORY);
+}
 
 Fd open_file(int directory, const std::string& name) {
     // Nothing that may have taken its place can make us wait.
-    Fd file = open_at(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    Fd file = open_moving(directory, name, O_NONBLOCK | O_NOCTTY);
     if (!S_ISREG(status(file.get()).st_mode))
-        throw Error(ErrorKind::failed_precondition, "was replaced while it was read");
+        throw_moved(ENOENT, "open");
     return file;
 }
 
@@ -40,7 +60,7 @@ std::string read_link(int directory, const std::string& name) {
     for (;;) {
         const ssize_t size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
         if (size < 0)
-            throw_errno(errno, "read link");
+            throw_moved(errno == EINVAL ? ENOENT : errno, "read link");
         if (static_cast<std::size_t>(size) < target.size()) {
             target.resize(static_cast<std::size_t>(size));
             return target;

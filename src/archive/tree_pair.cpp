@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <iterator>
 
+#include "archive/file_data.hpp"
 #include "archive/xattrs.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -16,8 +17,6 @@
 namespace lade::archive {
 
 namespace {
-
-constexpr int directory_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 std::vector<std::string> united(const std::vector<std::string>& one, const std::vector<std::string>& other) {
     std::vector<std::string> all;
@@ -34,7 +33,7 @@ bool is_whiteout(const struct stat& st) noexcept {
 
 TreeCursor::TreeCursor(int root) : missing_(root < 0 ? 1 : 0) {
     if (root >= 0)
-        current_ = open_at(root, ".", directory_flags);
+        current_ = open_directory(root, ".");
 }
 
 TreeCursor::Inode TreeCursor::inode_of(int fd) {
@@ -64,7 +63,7 @@ void TreeCursor::enter(const std::string& name, bool exists) {
         ++missing_;
         return;
     }
-    Fd below = open_at(current_.get(), name, directory_flags);
+    Fd below = open_directory(current_.get(), name);
     above_.push_back(inode_of(current_.get()));
     current_ = std::move(below);
 }
@@ -74,9 +73,9 @@ void TreeCursor::leave() {
         --missing_;
         return;
     }
-    Fd up = open_at(current_.get(), "..", O_RDONLY | O_DIRECTORY);
+    Fd up = open_directory(current_.get(), "..");
     if (inode_of(up.get()) != above_.back())
-        throw Error(ErrorKind::failed_precondition, "a directory was moved while it was read");
+        throw_moved(ENOENT, "open ..");
     above_.pop_back();
     current_ = std::move(up);
 }

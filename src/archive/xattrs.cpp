@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "archive/file_data.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 
@@ -51,7 +52,7 @@ std::vector<std::string> list_xattrs(int directory, const std::string& name) {
     if (read_grown(text, [&](char* buffer, std::size_t size) { return ::llistxattr(path.c_str(), buffer, size); }) <
             0 &&
         errno != ENOTSUP)
-        throw_errno(errno, "list xattrs");
+        throw_moved(errno, "list xattrs");
     if (text.empty())
         return {};
     text.pop_back();
@@ -67,7 +68,7 @@ std::optional<std::string> find_xattr(int directory, const std::string& name, co
         return value;
     if (errno == ENODATA || errno == ENOTSUP)
         return std::nullopt;
-    throw_errno(errno, "read xattr ", printable(xattr));
+    throw_moved(errno, cat("read xattr ", printable(xattr)));
 }
 
 Xattrs read_xattrs(int directory, const std::string& name) {

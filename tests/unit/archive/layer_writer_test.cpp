@@ -225,12 +225,12 @@ void check_round_trip(const std::string& layer, const Tree& lower, const Tree& u
     apply(layer, made);
     const auto want = upper.describe();
     const auto have = made.describe();
-    for (const auto& [name, facts] : want) {
-        INFO(name);
-        CHECK((have.contains(name) ? have.at(name) : "nothing") == facts);
+    for (const auto& one : want) {
+        INFO(one.first);
+        CHECK((have.contains(one.first) ? have.at(one.first) : "nothing") == one.second);
     }
-    for (const auto& [name, facts] : have)
-        CHECK_MESSAGE(want.contains(name), name);
+    for (const auto& one : have)
+        CHECK_MESSAGE(want.contains(one.first), one.first);
 }
 
 } // namespace
