@@ -9,9 +9,9 @@
 #include <iterator>
 
 #include "archive/file_data.hpp"
-#include "archive/xattrs.hpp"
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/overlay_marks.hpp"
 #include "base/text.hpp"
 
 namespace lade::archive {
@@ -88,7 +88,7 @@ TreePair::Level TreePair::open_level(bool whole) const {
     Level level{.names = upper_.names(), .next = 0, .whole = whole};
     if (lower_.fd() < 0)
         return level;
-    level.whole = whole || find_xattr(upper_.fd(), ".", marks_ + "opaque") == "y";
+    level.whole = whole || is_opaque(upper_.fd(), marks_);
     if (level.whole)
         level.names = united(level.names, lower_.names());
     return level;

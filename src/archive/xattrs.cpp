@@ -10,6 +10,7 @@
 
 #include "archive/file_data.hpp"
 #include "base/error.hpp"
+#include "base/overlay_marks.hpp"
 #include "base/text.hpp"
 
 namespace lade::archive {
@@ -39,9 +40,8 @@ ssize_t read_grown(std::string& into, Read read) {
 
 bool belongs_to_the_file(std::string_view name) {
     constexpr std::array<std::string_view, 3> kept{"security.", "user.", "trusted."};
-    constexpr std::array<std::string_view, 2> marks{"trusted.overlay.", "user.overlay."};
-    const auto is_prefix = [&](std::string_view prefix) { return name.starts_with(prefix); };
-    return std::ranges::any_of(kept, is_prefix) && std::ranges::none_of(marks, is_prefix);
+    return !is_overlay_mark(name) &&
+           std::ranges::any_of(kept, [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
 } // namespace

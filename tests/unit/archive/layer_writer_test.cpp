@@ -16,7 +16,7 @@ using namespace lade;
 using namespace lade::archive;
 using test::layer_of;
 using test::listing_of;
-using test::Tree;
+using Tree = test::SampleTree;
 namespace fs = std::filesystem;
 
 namespace {

@@ -38,58 +38,58 @@ inline void must(bool done, const std::string& what) {
 }
 
 // A tree below a path. Each call makes or changes one thing; names are relative to the root.
-class Tree {
+class SampleTree {
 public:
-    explicit Tree(std::string root) : root_(std::move(root)) { fs::create_directories(root_); }
+    explicit SampleTree(std::string root) : root_(std::move(root)) { fs::create_directories(root_); }
 
     const std::string& root() const noexcept { return root_; }
     std::string path(const std::string& name) const { return name.empty() ? root_ : root_ + "/" + name; }
     Fd open() const { return open_at(AT_FDCWD, root_, O_RDONLY | O_DIRECTORY); }
 
-    const Tree& dir(const std::string& name, mode_t mode = 0755) const {
+    const SampleTree& dir(const std::string& name, mode_t mode = 0755) const {
         must(::mkdir(path(name).c_str(), mode) == 0, name);
         return chmod(name, mode);
     }
-    const Tree& file(const std::string& name, const std::string& data = "", mode_t mode = 0644) const {
+    const SampleTree& file(const std::string& name, const std::string& data = "", mode_t mode = 0644) const {
         write_all(open_at(AT_FDCWD, path(name), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644).get(), as_bytes(data),
                   name);
         return chmod(name, mode);
     }
-    const Tree& link(const std::string& target, const std::string& name) const {
+    const SampleTree& link(const std::string& target, const std::string& name) const {
         must(::linkat(AT_FDCWD, path(target).c_str(), AT_FDCWD, path(name).c_str(), 0) == 0, name);
         return *this;
     }
-    const Tree& symlink(const std::string& target, const std::string& name) const {
+    const SampleTree& symlink(const std::string& target, const std::string& name) const {
         must(::symlink(target.c_str(), path(name).c_str()) == 0, name);
         return *this;
     }
-    const Tree& node(const std::string& name, mode_t mode, unsigned major = 0, unsigned minor = 0) const {
+    const SampleTree& node(const std::string& name, mode_t mode, unsigned major = 0, unsigned minor = 0) const {
         must(::mknod(path(name).c_str(), mode, ::makedev(major, minor)) == 0, name);
         return *this;
     }
-    const Tree& socket(const std::string& name) const { return node(name, S_IFSOCK | 0644U); }
-    const Tree& chmod(const std::string& name, mode_t mode) const {
+    const SampleTree& socket(const std::string& name) const { return node(name, S_IFSOCK | 0644U); }
+    const SampleTree& chmod(const std::string& name, mode_t mode) const {
         must(::chmod(path(name).c_str(), mode) == 0, name);
         return *this;
     }
-    const Tree& chown(const std::string& name, uid_t uid, gid_t gid) const {
+    const SampleTree& chown(const std::string& name, uid_t uid, gid_t gid) const {
         must(::lchown(path(name).c_str(), uid, gid) == 0, name);
         return *this;
     }
-    const Tree& xattr(const std::string& name, const std::string& key, const std::string& value) const {
+    const SampleTree& xattr(const std::string& name, const std::string& key, const std::string& value) const {
         must(::lsetxattr(path(name).c_str(), key.c_str(), value.data(), value.size(), 0) == 0, name);
         return *this;
     }
-    const Tree& time(const std::string& name, time_t seconds, long nanoseconds = 0) const {
+    const SampleTree& time(const std::string& name, time_t seconds, long nanoseconds = 0) const {
         const timespec when{.tv_sec = seconds, .tv_nsec = nanoseconds};
         const std::array<timespec, 2> times{when, when};
         must(::utimensat(AT_FDCWD, path(name).c_str(), times.data(), AT_SYMLINK_NOFOLLOW) == 0, name);
         return *this;
     }
-    const Tree& same_time(const std::string& name, const struct stat& as) const {
+    const SampleTree& same_time(const std::string& name, const struct stat& as) const {
         return time(name, as.st_mtim.tv_sec, as.st_mtim.tv_nsec);
     }
-    const Tree& remove(const std::string& name) const {
+    const SampleTree& remove(const std::string& name) const {
         fs::remove_all(path(name));
         return *this;
     }
@@ -114,7 +114,7 @@ public:
         return all;
     }
     // Gives everything an old time of its own, so that any later change shows. Every third one is cut to whole seconds.
-    const Tree& age() const {
+    const SampleTree& age() const {
         time_t seconds = 1'500'000'000;
         std::vector<std::string> all = names();
         for (std::size_t i = all.size(); i-- > 0;)
@@ -122,10 +122,10 @@ public:
         return time("", seconds, 5);
     }
     // A copy in all respects.
-    Tree copy(const std::string& to) const {
+    SampleTree copy(const std::string& to) const {
         if (std::system(cat("cp -a --reflink=auto '", root_, "' '", to, "'").c_str()) != 0)
             throw Error(ErrorKind::internal, "cp");
-        return Tree(to);
+        return SampleTree(to);
     }
 
     // Path -> all that counts. Sockets cannot be in a layer.
@@ -189,7 +189,8 @@ inline std::string layer_of(const archive::Trees& trees, const archive::LayerOpt
 }
 
 // The whole tree `upper` on top of `lower`.
-inline std::string layer_of(const Tree& lower, const Tree& upper, const archive::LayerOptions& options = {}) {
+inline std::string layer_of(const SampleTree& lower, const SampleTree& upper,
+                            const archive::LayerOptions& options = {}) {
     const Fd below = lower.open();
     const Fd above = upper.open();
     return layer_of({.lower = below.get(), .upper = above.get()}, options);
@@ -212,10 +213,10 @@ inline std::string listing_of(const std::string& tar) {
     return join(names, " ");
 }
 
-inline void apply(const std::string& tar, const Tree& to) {
+inline void apply(const std::string& tar, const SampleTree& to) {
     StringSource source(tar);
     archive::Budget budget({.depth = 10'000});
-    archive::apply(source, to.open().get(), {.privileged = ::geteuid() == 0}, budget, {});
+    archive::apply(source, to.open().get(), {.privilege = privilege()}, budget, {});
 }
 
 } // namespace lade::test
