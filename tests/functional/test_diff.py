@@ -86,18 +86,18 @@ class Diff(RegistryCase):
         self.ref = self.registry.add(self.image)
         self.base = self.lade.json("images", "pull", self.ref)["chain_ids"][0]
 
-    def mounted(self, key, snapshotter="overlayfs"):
+    def mounted(self, key, snapshotter="overlayfs", more=""):
         """A directory where the snapshot is mounted by what the program prints, until the test ends."""
         point = self.scratch / f"mount-{snapshotter}-{key.replace(':', '-')}"
         point.mkdir()
         for line in self.lade.ok("snapshots", "--snapshotter", snapshotter, "mounts", point, key).out.splitlines():
-            subprocess.run(line.split(), check=True)
+            subprocess.run((line + more).split(), check=True)
             self.addCleanup(subprocess.run, ["umount", str(point)], check=True)
         return point
 
-    def changed(self, key="work", change=change, snapshotter="overlayfs", parent=None):
+    def changed(self, key="work", change=change, snapshotter="overlayfs", more=""):
         self.lade.ok("containers", "create", "--snapshotter", snapshotter, self.ref, key, "true")
-        point = self.mounted(key, snapshotter)
+        point = self.mounted(key, snapshotter, more)
         change(point)
         return point
 
@@ -195,6 +195,18 @@ class Diff(RegistryCase):
         first, second = (self.diff("diff", s["key"], "--media-type", PLAIN) for s in reversed(self.lade.chain_infos(self.base)))
         self.assertEqual([e.name for e in self.entries(second)], ["etc", "etc/.wh.gone", "etc/passwd", "later", "later/f"])
         self.assertEqual(tree.differences(tree.describe(self.unpacked([first, second])), tree.describe(self.unpacked(self.layers))), [])
+
+    def test_a_layer_that_speaks_of_other_places(self):
+        """With redirects a directory of a lower layer that was renamed lies in the layer by name alone."""
+        def rename(root):
+            os.rename(root / "moved", root / "renamed")
+            (root / "renamed/new").write_text("new")
+
+        point = self.changed(change=rename, more=",redirect_dir=on")
+        layer = self.diff("diff", "work", "--media-type", PLAIN)
+        names = [e.name for e in self.entries(layer)]
+        self.assertEqual(names, [".", ".wh.moved", "renamed", "renamed/deep", "renamed/deep/file", "renamed/link", "renamed/new"])
+        self.assertEqual(tree.differences(tree.describe(self.unpacked([*self.layers, layer])), tree.describe(point)), [])
 
     def test_compressions_hold_the_same_tar(self):
         self.changed()

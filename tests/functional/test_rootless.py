@@ -100,6 +100,15 @@ class Rootless(RegistryCase):
         self.assertEqual(os.listdir(self.root() / "snapshots/native"), [])
         self.assertEqual(os.listdir(self.root() / "trash"), [])
 
+    def test_the_layers_that_a_user_makes_are_those_that_root_makes(self):
+        self.grant()
+        ref = self.registry.add(Image(layers()))
+        top = self.lade.json("images", "pull", ref)["chain_ids"][0]
+        self.done("images", "pull", "--progress", "none", ref)
+        made = [self.lade.json("snapshots", "diff", "--store", top), self.done("snapshots", "diff", "--store", "--json", top).json()]
+        self.assertEqual(made[0]["diff_id"], made[1]["diff_id"])
+        self.assertEqual(made[0]["digest"], made[1]["digest"])
+
     def test_without_owners_all_is_the_users_and_that_is_said_once(self):
         first, second = layers()
         first.add("dev/null", tarfile.CHRTYPE, major=1, minor=3)
