@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/files.hpp"
+#include "base/process.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
 
@@ -24,8 +24,6 @@ namespace {
 constexpr auto lock_poll = std::chrono::milliseconds(20);
 // Long enough for what usually makes a command wait to pass unseen.
 constexpr auto silence = std::chrono::seconds(2);
-constexpr std::size_t table_limit = 16U << 20U;
-constexpr std::size_t longest_command = 200;
 
 // One line of /proc/locks, or of /proc/PID/fdinfo/FD after "lock:":
 // "2: OFDLCK ADVISORY  WRITE -1 00:2a:1234 0 EOF".
@@ -47,49 +45,17 @@ std::optional<HeldLock> parse_lock(std::string_view line, const std::string& fil
     return HeldLock{.process = words[4], .exclusive = words[3] == "WRITE"};
 }
 
-// What is gone meanwhile, or another user's, is as good as empty.
-std::string text_of(const std::string& path) {
-    std::string text;
-    attempt([&] { text = find_text(AT_FDCWD, path, table_limit).value_or(""); });
-    return text;
-}
-
-std::vector<std::string> names_in(const std::string& path) {
-    std::vector<std::string> names;
-    attempt([&] { names = list_directory(AT_FDCWD, path); });
-    return names;
-}
-
 // The table does not say whose open file description it is; each process does for its own.
 std::set<std::string> processes_with(const std::string& file, ByteRange range) {
     std::set<std::string> found;
-    for (const std::string& process : names_in("/proc")) {
-        if (!parse_number(process))
-            continue;
+    for (const std::string& process : process_ids()) {
         const std::string folder = cat("/proc/", process, "/fdinfo");
-        for (const std::string& fd : names_in(folder))
-            for (const std::string& line : split(text_of(cat(folder, '/', fd)), '\n'))
+        for (const std::string& fd : names_in_proc(folder))
+            for (const std::string& line : split(text_in_proc(cat(folder, '/', fd)), '\n'))
                 if (line.starts_with("lock:") && parse_lock(std::string_view(line).substr(5), file, range))
                     found.insert(process);
     }
     return found;
-}
-
-std::string command_of(const std::string& process) {
-    std::vector<std::string> shown;
-    bool after_option = false;
-    for (const std::string& word : split(text_of(cat("/proc/", process, "/cmdline")), '\0')) {
-        const bool is_option = word.starts_with('-');
-        if (!word.empty() && !is_option && !after_option)
-            shown.push_back(shown.empty() ? word.substr(word.rfind('/') + 1) : word);
-        after_option = is_option && word.find('=') == std::string::npos;
-    }
-    return printable(join(shown, " ").substr(0, longest_command));
-}
-
-std::string describe(const std::string& process) {
-    const std::string command = command_of(process);
-    return cat("process ", process, command.empty() ? "" : cat(" (", command, ')'));
 }
 
 std::string holders_of(int fd, ByteRange range) {
@@ -136,7 +102,7 @@ std::string lock_holders(dev_t device, ino_t inode, ByteRange range) {
     const std::string file = cat(two_digits(major(device)), ':', two_digits(minor(device)), ':', inode);
     std::set<std::string> exclusive;
     std::set<std::string> any;
-    for (const std::string& line : split(text_of("/proc/locks"), '\n')) {
+    for (const std::string& line : split(text_in_proc("/proc/locks"), '\n')) {
         const auto held = parse_lock(line, file, range);
         if (!held)
             continue;
@@ -148,7 +114,7 @@ std::string lock_holders(dev_t device, ino_t inode, ByteRange range) {
     }
     std::vector<std::string> described;
     for (const std::string& process : exclusive.empty() ? any : exclusive)
-        described.push_back(describe(process));
+        described.push_back(describe_process(process));
     return described.empty() ? std::string(unknown_holder) : join(described, ", ");
 }
 

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,10 +24,8 @@ void add_gc(CLI::App& app, Context& context);
 void add_unshare(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
 
-// Commands of the groups content and snapshots.
+// Commands of the group `content`.
 void add_content_why(CLI::App& group, Context& context);
-void add_snapshots_why(CLI::App& group, Context& context, std::function<std::string()> snapshotter);
-void add_snapshots_diff(CLI::App& group, Context& context, std::function<std::string()> snapshotter);
 // The verbs ingest, edit and abort of the group `content`.
 void add_ingest(CLI::App& group, Context& context);
 

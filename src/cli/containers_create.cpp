@@ -13,6 +13,7 @@
 #include "cli/images.hpp"
 #include "cli/limit_flags.hpp"
 #include "cli/progress_display.hpp"
+#include "cli/snapshots.hpp"
 #include "transfer/container.hpp"
 
 namespace lade::cli {
@@ -110,7 +111,7 @@ void create_on_image(Context& context, const Flags& flags) {
         .unpack = {.name_space = context.name_space,
                    .lease = context.lease,
                    .platform = flags.platform.empty() ? oci::host_platform() : oci::parse_platform(flags.platform),
-                   .snapshotter = flags.snapshotter.empty() ? default_snapshotter(context) : flags.snapshotter,
+                   .snapshotter = chosen_snapshotter(context, flags.snapshotter),
                    .directory = "",
                    .limits = flags.limits.limits},
         .snapshot_labels = parse_labels(flags.snapshot_labels),

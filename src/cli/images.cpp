@@ -8,7 +8,6 @@
 #include "base/text.hpp"
 #include "cli/image_listing.hpp"
 #include "cli/table.hpp"
-#include "store/namespaces.hpp"
 #include "transfer/find_image.hpp"
 
 namespace lade::cli {
@@ -99,16 +98,6 @@ void add_list(CLI::App& group, Context& context) {
 
 store::Image get_image(Context& context, const std::string& name) {
     return transfer::get_image(context.existing_store(), context.name_space, name);
-}
-
-// The namespace's own choice, else overlayfs (containerd-store.md 1.1).
-std::string default_snapshotter(Context& context) {
-    store::Store* store = context.find_store();
-    const auto name_space = store == nullptr ? std::nullopt : store::Namespaces(*store).find(context.name_space);
-    if (!name_space)
-        return "overlayfs";
-    const auto chosen = name_space->labels.find(std::string(oci::label::default_snapshotter));
-    return chosen == name_space->labels.end() ? "overlayfs" : chosen->second;
 }
 
 Json to_json(const oci::Descriptor& descriptor) {

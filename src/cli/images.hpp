@@ -13,9 +13,6 @@ namespace lade::cli {
 // The image by its name, as a reference or by its ID, as transfer::get_image() has it.
 store::Image get_image(Context& context, const std::string& name);
 
-// The namespace's own choice, else overlayfs (containerd-store.md 1.1).
-std::string default_snapshotter(Context& context);
-
 Json to_json(const oci::Descriptor& descriptor);
 Json to_json(const store::Image& image);
 

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "cli/image_listing.hpp"
 #include "cli/images.hpp"
+#include "cli/snapshots.hpp"
 #include "cli/table.hpp"
 #include "store/blobs.hpp"
 #include "store/snapshots.hpp"
@@ -23,12 +24,6 @@ struct CheckFlags {
     std::vector<std::string> filters;
     std::string snapshotter;
 };
-
-std::string chosen_snapshotter(Context& context, const std::string& flag) {
-    std::string name = flag.empty() ? default_snapshotter(context) : flag;
-    snapshot::validate_name(name);
-    return name;
-}
 
 // What was found of one image, or nothing when its documents are damaged.
 struct Checked {

@@ -5,6 +5,7 @@
 #include "cli/images.hpp"
 #include "cli/limit_flags.hpp"
 #include "cli/pull_flags.hpp"
+#include "cli/snapshots.hpp"
 
 namespace lade::cli {
 
@@ -24,7 +25,7 @@ std::optional<std::string> unpack_target(Context& context, const Flags& flags) {
     if (flags.no_unpack || flags.pull.all_platforms)
         return std::nullopt;
     const bool chosen = !flags.snapshotter.empty();
-    std::string snapshotter = chosen ? flags.snapshotter : default_snapshotter(context);
+    std::string snapshotter = chosen_snapshotter(context, flags.snapshotter);
     context.store().open_snapshotter(snapshotter);
     const auto reason = snapshot::unusable(snapshotter);
     if (!reason)

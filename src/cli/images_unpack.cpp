@@ -7,6 +7,7 @@
 #include "cli/images.hpp"
 #include "cli/limit_flags.hpp"
 #include "cli/progress_display.hpp"
+#include "cli/snapshots.hpp"
 #include "transfer/unpack.hpp"
 
 namespace lade::cli {
@@ -26,13 +27,13 @@ struct UnpackFlags {
 void unpack(Context& context, const UnpackFlags& flags) {
     const std::string name = get_image(context, flags.name).name;
     const ProgressMode mode = context.quiet ? ProgressMode::none : parse_progress_mode(flags.progress);
-    transfer::UnpackOptions options{
-        .name_space = context.name_space,
-        .lease = context.lease,
-        .platform = flags.platform.empty() ? oci::host_platform() : oci::parse_platform(flags.platform),
-        .snapshotter = flags.snapshotter.empty() ? default_snapshotter(context) : flags.snapshotter,
-        .directory = flags.directory,
-        .limits = flags.limits.limits};
+    transfer::UnpackOptions options{.name_space = context.name_space,
+                                    .lease = context.lease,
+                                    .platform = flags.platform.empty() ? oci::host_platform()
+                                                                       : oci::parse_platform(flags.platform),
+                                    .snapshotter = chosen_snapshotter(context, flags.snapshotter),
+                                    .directory = flags.directory,
+                                    .limits = flags.limits.limits};
     if (options.directory.empty()) {
         context.store().open_snapshotter(options.snapshotter);
         if (const auto reason = snapshot::unusable(options.snapshotter))

@@ -8,9 +8,9 @@
 #include "base/fd.hpp"
 #include "base/stream.hpp"
 #include "base/text.hpp"
-#include "cli/commands.hpp"
 #include "cli/holder.hpp"
 #include "cli/output.hpp"
+#include "cli/snapshots.hpp"
 #include "store/blobs.hpp"
 #include "transfer/diff.hpp"
 
@@ -68,8 +68,7 @@ void say_stored(Context& context, const Flags& flags, const transfer::StoredDiff
         tell_holder(context, cat("content ", digest), kept);
 }
 
-void diff(Context& context, const Flags& flags, const std::string& snapshotter) {
-    snapshot::validate_name(snapshotter);
+void diff(Context& context, const Flags& flags, const SnapshotterFlag& snapshotter) {
     if (!flags.store && context.json)
         throw Error(ErrorKind::invalid_argument, "--json tells of a layer in the store: add --store");
     if (!flags.store && ::isatty(STDOUT_FILENO) == 1)
@@ -81,7 +80,7 @@ void diff(Context& context, const Flags& flags, const std::string& snapshotter) 
                                         .level = flags.level};
     static_cast<void>(context.existing_store());
     store::Store& store = context.store();
-    store::Snapshots snapshots(store, context.name_space, snapshotter);
+    store::Snapshots snapshots = changing_snapshots(context, snapshotter);
     store::LeaseHold lease(store, context.name_space, context.lease);
     Output output(context.stop());
     if (!flags.store && !flags.keep) {
@@ -100,7 +99,7 @@ void diff(Context& context, const Flags& flags, const std::string& snapshotter) 
 
 } // namespace
 
-void add_snapshots_diff(CLI::App& group, Context& context, std::function<std::string()> snapshotter) {
+void add_snapshots_diff(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
     CLI::App& command = add_command(group, "diff", "make a layer of what one snapshot has and another has not");
     auto flags = std::make_shared<Flags>();
     command.add_option("a", flags->first, "the snapshot; with B the one that the layer is to lie on")->required();
@@ -116,10 +115,10 @@ void add_snapshots_diff(CLI::App& group, Context& context, std::function<std::st
         ->type_name("KEY=VALUE");
     command.add_flag("--no-lease", flags->no_lease, "leave what is stored to the next collection");
     add_json(command, context);
-    command.callback([&context, flags, snapshotter = std::move(snapshotter)] {
-        context.command = [&context, flags, name = snapshotter()] {
+    command.callback([&context, flags, flag] {
+        context.command = [&context, flags, flag] {
             const std::string what = flags->second.empty() ? flags->first : cat(flags->first, ' ', flags->second);
-            doing([&] { return cat("diff ", printable(what)); }, [&] { diff(context, *flags, name); });
+            doing([&] { return cat("diff ", printable(what)); }, [&] { diff(context, *flags, flag); });
         };
     });
 }

@@ -3,12 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include <functional>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/content.hpp"
+#include "cli/snapshots.hpp"
 
 namespace lade::cli {
 
@@ -56,16 +56,16 @@ void add_content_why(CLI::App& group, Context& context) {
     });
 }
 
-void add_snapshots_why(CLI::App& group, Context& context, std::function<std::string()> snapshotter) {
+void add_snapshots_why(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
     CLI::App& command = add_command(group, "why", "print what keeps a snapshot");
     needs_rows_only(command, context);
     auto key = std::make_shared<std::string>();
     command.add_option("key", *key, "the snapshot")->required();
     add_json(command, context);
-    command.callback([&context, key, snapshotter = std::move(snapshotter)] {
-        context.command = [&context, key, snapshotter] {
-            snapshot::validate_name(snapshotter());
-            print(context, store::why_snapshot(context.existing_store(), context.name_space, snapshotter(), *key));
+    command.callback([&context, key, flag] {
+        context.command = [&context, key, flag] {
+            const std::string snapshotter = chosen_snapshotter(context, *flag);
+            print(context, store::why_snapshot(context.existing_store(), context.name_space, snapshotter, *key));
         };
     });
 }

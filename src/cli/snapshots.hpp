@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands of the group `snapshots` share. Each kind of them has a unit of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.hpp"
+#include "store/snapshots.hpp"
+
+namespace lade::cli {
+
+// The snapshotter that `flag` names, else the namespace's own choice, else overlayfs: the same for every command, with
+// a store or without one. invalid_argument: there is none of that name.
+std::string chosen_snapshotter(Context& context, const std::string& flag);
+
+// A command of the group is given the group's own flag --snapshotter.
+using SnapshotterFlag = std::shared_ptr<const std::string>;
+
+// Of the store, which must exist, or is made because the command changes it.
+store::Snapshots existing_snapshots(Context& context, const SnapshotterFlag& flag);
+store::Snapshots changing_snapshots(Context& context, const SnapshotterFlag& flag);
+
+Json describe(const store::Snapshot& snapshot, const std::string& snapshotter);
+
+// ls, tree, info, usage, label, rm
+void add_snapshot_listings(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+void add_snapshots_why(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+// diff
+void add_snapshots_diff(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+// prepare, view, commit
+void add_snapshot_making(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+// mounts, mount, unmount
+void add_snapshot_mounts(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+// unpack
+void add_snapshot_unpack(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+
+} // namespace lade::cli
