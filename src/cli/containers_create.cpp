@@ -12,6 +12,7 @@
 #include "cli/containers.hpp"
 #include "cli/images.hpp"
 #include "cli/limit_flags.hpp"
+#include "cli/privilege.hpp"
 #include "cli/progress_display.hpp"
 #include "cli/snapshots.hpp"
 #include "transfer/container.hpp"
@@ -121,8 +122,7 @@ void create_on_image(Context& context, const Flags& flags) {
         .user = flags.user,
         .spec = spec_of(context, flags)};
     context.store().open_snapshotter(options.unpack.snapshotter);
-    if (const auto reason = snapshot::unusable(options.unpack.snapshotter))
-        throw Error(ErrorKind::permission_denied, "snapshotter ", options.unpack.snapshotter, ": ", *reason);
+    require_usable(context, options.unpack.snapshotter);
     transfer::Progress progress;
     const ProgressDisplay display(progress, parse_progress_mode("auto"));
     transfer::create_container(context.store(), options, progress, context.stop());

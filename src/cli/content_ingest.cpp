@@ -13,9 +13,9 @@
 #include "base/text.hpp"
 #include "cli/content.hpp"
 #include "cli/editor.hpp"
+#include "cli/holder.hpp"
 #include "cli/input.hpp"
 #include "store/blobs.hpp"
-#include "store/keep.hpp"
 
 namespace lade::cli {
 
@@ -46,24 +46,17 @@ Made make(Context& context, Source& source, const store::WriterOptions& options,
         .digest = store::Blobs(store, context.name_space).put(source, options, labels, lease, context.stop()),
         .kept = std::nullopt,
     };
-    if (context.lease.empty() && !flags.no_lease)
-        made.kept = store::keep_for_a_day(store, context.name_space, {.type = "content", .key = made.digest.string()});
+    made.kept = keep(context, flags.no_lease, {.type = "content", .key = made.digest.string()});
     return made;
 }
 
 void report(Context& context, const Made& made) {
-    if (context.json)
-        context.print_json(
-            {{"digest", made.digest.string()},
-             {"lease", made.kept ? Json(made.kept->lease) : (context.lease.empty() ? Json() : Json(context.lease))},
-             {"expires", made.kept ? Json(rfc3339(made.kept->until)) : Json()}});
-    if (made.kept)
-        complain(cat("content ", made.digest, " is held for 24 hours, by lease ", made.kept->lease));
-    else if (!context.lease.empty())
-        complain(cat("content ", made.digest, " is held by lease ", printable(context.lease)));
-    else
-        complain(cat("warning: content ", made.digest,
-                     " is held by nothing of this command: unless something refers to it, the next gc takes it"));
+    if (context.json) {
+        Json document = holder_json(context, made.kept);
+        document["digest"] = made.digest.string();
+        context.print_json(document);
+    }
+    tell_holder(context, cat("content ", made.digest), made.kept);
 }
 
 struct IngestFlags {

@@ -113,9 +113,10 @@ Json to_json(const store::Image& image) {
 }
 
 void add_images(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "images", "pull, unpack, name, check and remove images", {"image", "i"});
+    CLI::App& group = add_group(app, "images", "pull, unpack, mount, name, check and remove images", {"image", "i"});
     add_pull(group, context);
     add_unpack(group, context);
+    add_mounting(group, context);
     add_list(group, context);
     add_names(group, context);
     add_inspect(group, context);

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "cli/images.hpp"
 #include "cli/limit_flags.hpp"
+#include "cli/privilege.hpp"
 #include "cli/pull_flags.hpp"
 #include "cli/snapshots.hpp"
 
@@ -31,9 +32,8 @@ std::optional<std::string> unpack_target(Context& context, const Flags& flags) {
     if (!reason)
         return snapshotter;
     if (chosen)
-        throw Error(ErrorKind::permission_denied, "snapshotter ", snapshotter, ": ", *reason,
-                    "; use images unpack --to DIR");
-    complain(cat("warning: not unpacked: ", *reason, "; use lade images unpack --to DIR"));
+        require_usable(context, snapshotter);
+    complain(cat("warning: not unpacked: ", unusable_text(context, *reason)));
     return std::nullopt;
 }
 

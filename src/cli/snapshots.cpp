@@ -49,12 +49,14 @@ Json describe(const store::Snapshot& snapshot, const std::string& snapshotter) {
 }
 
 void add_snapshots(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "snapshots", "look at and remove unpacked layers", {"snapshot"});
+    CLI::App& group = add_group(app, "snapshots", "make, mount, look at and remove snapshots", {"snapshot"});
     const auto flag = std::make_shared<std::string>();
     group.add_option("--snapshotter", *flag, "the snapshotter, the namespace's own or overlayfs unless given")
         ->envname("CONTAINERD_SNAPSHOTTER");
     add_snapshot_listings(group, context, flag);
+    add_snapshot_making(group, context, flag);
     add_snapshot_mounts(group, context, flag);
+    add_snapshot_unpack(group, context, flag);
     add_snapshots_why(group, context, flag);
     add_snapshots_diff(group, context, flag);
 }

@@ -69,7 +69,7 @@ void list(Context& context, const Flags& flags) {
 // ctr's own form without --json: scripts read it.
 void info(Context& context, const Flags& flags) {
     store::Snapshots snapshots = existing_snapshots(context, flags.snapshotter);
-    const store::Snapshot snapshot = snapshots.get(flags.key);
+    const store::Snapshot snapshot = snapshots.get(snapshots.complete(flags.key));
     if (context.json) {
         Json document = describe(snapshot, std::string(snapshots.kind().name()));
         document["id"] = snapshot.id;
@@ -133,7 +133,8 @@ void usage(Context& context, const Flags& flags) {
         snapshots.emplace(existing_snapshots(context, flags.snapshotter));
     Json array = Json::array();
     Table table({"KEY", "SIZE", "INODES"});
-    for (const std::string& key : keys) {
+    for (const std::string& text : keys) {
+        const std::string key = snapshots->complete(text);
         const DiskUsage used = snapshots->usage(key);
         array.push_back({{"key", key}, {"size", used.size}, {"inodes", used.inodes}});
         table.add({key, flags.bytes ? std::to_string(used.size) : kib_size(used.size), std::to_string(used.inodes)});
@@ -147,13 +148,14 @@ void usage(Context& context, const Flags& flags) {
 void label(Context& context, const Flags& flags) {
     const oci::Labels changes = parse_labels(flags.labels);
     store::Snapshots snapshots = existing_snapshots(context, flags.snapshotter);
+    const std::string key = snapshots.complete(flags.key);
     if (!changes.empty()) {
         context.store();
-        snapshots.update(flags.key, changes, label_paths(changes));
+        snapshots.update(key, changes, label_paths(changes));
     }
-    const oci::Labels labels = snapshots.get(flags.key).labels;
+    const oci::Labels labels = snapshots.get(key).labels;
     if (context.json)
-        context.print_json({{"key", flags.key}, {"labels", labels_json(labels)}});
+        context.print_json({{"key", key}, {"labels", labels_json(labels)}});
     else
         context.print(cat(labels.empty() ? "" : format_labels(labels), '\n'));
 }
@@ -161,7 +163,8 @@ void label(Context& context, const Flags& flags) {
 void remove(Context& context, const Flags& flags) {
     store::Snapshots snapshots = changing_snapshots(context, flags.snapshotter);
     for_each_item(flags.keys, [&](const std::string& key) {
-        doing([&] { return cat("remove ", printable(key)); }, [&] { snapshots.remove(key, context.lease); });
+        doing([&] { return cat("remove ", printable(key)); },
+              [&] { snapshots.remove(snapshots.complete(key), context.lease); });
     });
 }
 

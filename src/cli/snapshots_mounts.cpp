@@ -5,7 +5,10 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/mount_text.hpp"
+#include "cli/privilege.hpp"
 #include "cli/snapshots.hpp"
+#include "store/mounts.hpp"
 
 namespace lade::cli {
 
@@ -15,21 +18,39 @@ struct Flags {
     SnapshotterFlag snapshotter;
     std::string key;
     std::string target;
+    std::vector<std::string> targets;
+    bool read_only = false;
+    bool ignored = false;
 };
 
 void mounts(Context& context, const Flags& flags) {
-    Json array = Json::array();
-    std::string text;
-    for (const snapshot::Mount& mount : existing_snapshots(context, flags.snapshotter).mounts(flags.key)) {
-        array.push_back(
-            {{"type", mount.type}, {"source", mount.source}, {"target", flags.target}, {"options", mount.options}});
-        text += cat("mount -t ", mount.type, ' ', mount.source, ' ', flags.target, mount.options.empty() ? "" : " -o ",
-                    join(mount.options, ","), '\n');
-    }
+    store::Snapshots snapshots = existing_snapshots(context, flags.snapshotter);
+    const std::vector<snapshot::Mount> mounts = snapshots.mounts(snapshots.complete(flags.key));
     if (context.json)
-        context.print_json(array);
+        context.print_json(mounts_json(mounts, flags.target));
     else
-        context.print(text);
+        context.print(mount_commands(mounts, flags.target));
+}
+
+void mount(Context& context, const Flags& flags) {
+    store::Snapshots snapshots = existing_snapshots(context, flags.snapshotter);
+    const std::string key = snapshots.complete(flags.key);
+    static_cast<void>(snapshots.get(key));
+    require_mounting();
+    doing([&] { return cat("mount ", printable(key)); },
+          [&] {
+              store::mount_snapshot(context.existing_store(), snapshots, key, flags.target,
+                                    flags.read_only ? snapshot::Access::read_only : snapshot::Access::read_write);
+          });
+}
+
+void unmount(Context& context, const Flags& flags) {
+    const store::Store& store = context.existing_store();
+    require_mounting();
+    for_each_item(flags.targets, [&](const std::string& target) {
+        if (store::unmount_snapshots(store, target) == 0)
+            throw Error(ErrorKind::failed_precondition, "nothing is mounted at ", printable(target));
+    });
 }
 
 } // namespace
@@ -37,11 +58,29 @@ void mounts(Context& context, const Flags& flags) {
 void add_snapshot_mounts(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
     auto flags = std::make_shared<Flags>();
     flags->snapshotter = flag;
-    CLI::App& command = add_command(group, "mounts", "print how to mount an active snapshot or view", {"m", "mount"});
-    command.add_option("target", flags->target, "where it is to be mounted")->required();
-    command.add_option("key", flags->key, "the snapshot")->required();
-    add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { mounts(context, *flags); }; });
+    const auto add = [&](CLI::App& command, void (*work)(Context&, const Flags&)) {
+        command.callback(
+            [&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
+    };
+
+    CLI::App& mounts_command = add_command(group, "mounts", "print how to mount an active snapshot or view", {"m"});
+    mounts_command.add_option("target", flags->target, "where it is to be mounted")->required();
+    mounts_command.add_option("key", flags->key, "the snapshot")->required();
+    mounts_command.add_flag("--temp", flags->ignored, "accepted for ctr, without effect");
+    add_json(mounts_command, context);
+    add(mounts_command, mounts);
+
+    CLI::App& mount_command = add_command(group, "mount", "mount an active snapshot or view");
+    needs_rows_only(mount_command, context);
+    mount_command.add_option("target", flags->target, "the directory to mount it at")->required();
+    mount_command.add_option("key", flags->key, "the snapshot")->required();
+    mount_command.add_flag("--ro", flags->read_only, "read-only, also an active one");
+    add(mount_command, mount);
+
+    CLI::App& unmount_command = add_command(group, "unmount", "unmount snapshots, and nothing else");
+    needs_rows_only(unmount_command, context);
+    unmount_command.add_option("target", flags->targets, "the directories they are mounted at")->required();
+    add(unmount_command, unmount);
 }
 
 } // namespace lade::cli

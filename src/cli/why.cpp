@@ -64,8 +64,9 @@ void add_snapshots_why(CLI::App& group, Context& context, const SnapshotterFlag&
     add_json(command, context);
     command.callback([&context, key, flag] {
         context.command = [&context, key, flag] {
-            const std::string snapshotter = chosen_snapshotter(context, *flag);
-            print(context, store::why_snapshot(context.existing_store(), context.name_space, snapshotter, *key));
+            store::Snapshots snapshots = existing_snapshots(context, flag);
+            print(context, store::why_snapshot(context.existing_store(), context.name_space,
+                                               std::string(snapshots.kind().name()), snapshots.complete(*key)));
         };
     });
 }

@@ -64,6 +64,17 @@ std::optional<Snapshot> Snapshots::find(const std::string& key) {
     return from_row(row);
 }
 
+std::vector<std::string> Snapshots::starting_with(std::string_view start, std::uint64_t limit) {
+    const bool has_algorithm = start.find(':') != std::string_view::npos;
+    std::vector<std::string> keys;
+    Statement rows = database_.query("SELECT key FROM snapshots WHERE namespace = ? AND snapshotter = ? "
+                                     "AND kind = 'committed' AND key GLOB ? ORDER BY key LIMIT ?",
+                                     namespace_, snapshotter_, cat(has_algorithm ? "" : "sha???:", start, '*'), limit);
+    while (rows.next())
+        keys.push_back(rows.text(0));
+    return keys;
+}
+
 std::vector<std::int64_t> Snapshots::parents(const std::string& key) {
     std::vector<std::int64_t> ids;
     Statement rows =

@@ -37,6 +37,8 @@ public:
     // In byte order of the key.
     std::vector<Snapshot> list();
     std::optional<Snapshot> find(const std::string& key);
+    // The committed ones whose chain ID begins with `start` (Digest::is_abbreviation), in byte order, at most `limit`.
+    std::vector<std::string> starting_with(std::string_view start, std::uint64_t limit);
     // Ids from the nearest parent down to the base; empty for a snapshot without a parent.
     std::vector<std::int64_t> parents(const std::string& key);
 

@@ -57,11 +57,12 @@ void set_option(int context, const char* key, const std::string& value) {
 }
 
 // Each name a word of its own: there may be more of them than a page holds. Linux 6.8.
-void mount_long_overlay(const Mount& mount, const std::string& point, const OverlayOptions& overlay,
-                        unsigned long flags) {
+void mount_long_overlay(const Mount& mount, const std::string& source, const std::string& point,
+                        const OverlayOptions& overlay, unsigned long flags) {
     const Fd context(::fsopen("overlay", FSOPEN_CLOEXEC));
     if (!context)
         throw_errno(errno, "mount options of ", mount.type, " are too long");
+    set_option(context.get(), "source", source);
     for (const std::string& lower : overlay.lowers)
         set_option(context.get(), "lowerdir+", lower);
     if (!overlay.upper.empty()) {
@@ -91,12 +92,15 @@ void mount_overlay(const Mount& mount, const std::string& point, const MountOpti
         return;
     }
     OverlayOptions overlay = parse_overlay_options(options.data);
+    std::string source = mount.source;
     std::vector<std::string> paths = overlay.lowers;
     if (!overlay.upper.empty())
         paths.insert(paths.end(), {overlay.upper, overlay.work});
     if (const std::string base = common_directory(paths); !base.empty()) {
         if (::chdir(base.c_str()) != 0)
             throw_errno(errno, "enter ", printable(base));
+        // The table of mounts shows short names as they are given here: the source tells where they begin.
+        source = base;
         const auto shorten = [&](std::string& path) { path.erase(0, base.size()); };
         std::ranges::for_each(overlay.lowers, shorten);
         if (!overlay.upper.empty()) {
@@ -106,9 +110,9 @@ void mount_overlay(const Mount& mount, const std::string& point, const MountOpti
         data = join(format_overlay_options(overlay), ",");
     }
     if (data.size() < room_for_options())
-        call_mount(mount, mount.source, point, options.flags, data);
+        call_mount(mount, source, point, options.flags, data);
     else
-        mount_long_overlay(mount, point, overlay, options.flags);
+        mount_long_overlay(mount, source, point, overlay, options.flags);
 }
 
 void mount_device(const Mount& mount, const std::string& point, const MountOptions& options) {
@@ -233,20 +237,33 @@ void mount_at(const std::vector<Mount>& mounts, const std::string& target) {
         throw_errno(errno, "set propagation of ", printable(target));
 }
 
-std::size_t unmount_all(const std::string& target) {
+// What used it may be on its way out: a process that ends closes its files a little later than it is waited for.
+Unmounting unmount(const std::string& target) {
     constexpr int attempts = 50;
-    std::size_t count = 0;
-    for (int attempt = 0;;) {
-        if (::umount2(target.c_str(), 0) == 0) {
-            ++count;
-            continue;
-        }
+    for (int attempt = 1;; ++attempt) {
+        if (::umount2(target.c_str(), 0) == 0)
+            return Unmounting::done;
         if (errno == EINVAL)
-            return count;
-        if (errno != EBUSY || ++attempt == attempts)
+            return Unmounting::nothing;
+        if (errno != EBUSY)
             throw_errno(errno, "unmount ", printable(target));
+        if (attempt == attempts)
+            return Unmounting::busy;
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
+}
+
+std::size_t unmount_all(const std::string& target) {
+    std::size_t count = 0;
+    for (;; ++count)
+        switch (unmount(target)) {
+        case Unmounting::done:
+            break;
+        case Unmounting::nothing:
+            return count;
+        case Unmounting::busy:
+            throw_errno(EBUSY, "unmount ", printable(target));
+        }
 }
 
 } // namespace lade::snapshot

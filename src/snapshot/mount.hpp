@@ -34,6 +34,10 @@ Fd open_mounts(std::vector<Mount> mounts, const std::string& scratch);
 // Mounts at the directory `target` for everybody who shares our mount namespace: all, or nothing. Linux 5.2.
 void mount_at(const std::vector<Mount>& mounts, const std::string& target);
 
+// Unmounts what is on top at `target`. busy: something there stays in use.
+enum class Unmounting { done, nothing, busy };
+Unmounting unmount(const std::string& target);
+
 // Unmounts whatever is mounted at `target`, also when it is several on top of each other; returns how many.
 // unavailable: something there stays in use.
 std::size_t unmount_all(const std::string& target);

@@ -2,6 +2,7 @@
 #include "store/gc.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <unordered_set>
@@ -9,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/fault.hpp"
+#include "base/text.hpp"
 #include "base/tree.hpp"
 #include "content/ingest.hpp"
 #include "meta/content.hpp"
@@ -19,6 +21,7 @@
 #include "meta/references.hpp"
 #include "meta/snapshots.hpp"
 #include "snapshot/folder.hpp"
+#include "snapshot/mounted.hpp"
 #include "store/blobs.hpp"
 #include "store/leases.hpp"
 
@@ -207,6 +210,10 @@ private:
         for (const std::string& entry : entries) {
             if (known.contains(entry))
                 continue;
+            if (const auto point = point_of(entry)) {
+                collected_.left.push_back(cat("snapshots/", printable(entry), ": mounted at ", printable(*point)));
+                continue;
+            }
             if (!swept_directories_.contains(entry))
                 collected_.files.push_back({.name_space = "", .key = "snapshots/" + entry});
             directories_.push_back(entry);
@@ -217,6 +224,13 @@ private:
                 !std::ranges::binary_search(entries, snapshot::Folder::entry(row.snapshotter, row.id)))
                 collected_.missing.push_back(
                     {.name_space = row.name_space, .key = cat("snapshots/", row.snapshotter, '/', row.key)});
+    }
+
+    // The table of mounts is read when the first directory is to go, mostly never.
+    std::optional<std::string> point_of(const std::string& entry) {
+        if (!mounted_)
+            mounted_.emplace(store_.root() + "/snapshots");
+        return mounted_->point_of(entry);
     }
 
     // An ingest that a living process holds gets its row back from that process; it stays.
@@ -262,12 +276,14 @@ private:
         for (const std::string& name : ingests_)
             content::remove_dead_ingest(store_.files(), name);
         remove_dead_locks(store_);
-        collected_.left = store_.empty_trash();
+        for (std::string& line : store_.empty_trash())
+            collected_.left.push_back(std::move(line));
     }
 
     Store& store_;
     Mode mode_;
     snapshot::Folder snapshots_;
+    std::optional<snapshot::Mounted> mounted_;
     Time time_;
     meta::Graph graph_;
     std::vector<std::uint32_t> doomed_; // nodes, ascending

@@ -41,7 +41,8 @@ struct Collected {
     std::vector<Garbage> missing;
     std::uint64_t bytes = 0; // of the files and directories removed
     Phases phases;
-    // What could not be removed from the trash and why, one line each. The next collection tries again.
+    // What could not be removed and why, one line each: from the trash, and directories of snapshots that are mounted.
+    // The next collection tries again.
     std::vector<std::string> left;
 };
 

@@ -2,6 +2,7 @@
 // A lease for what a command made and nothing holds yet.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/text.hpp"
@@ -17,5 +18,10 @@ struct Kept {
 
 // A new lease of 24 hours that holds `resource`. Call it while a LeaseHold still does.
 Kept keep_for_a_day(Store& store, const std::string& name_space, const LeaseResource& resource);
+
+// The lease `id` holds `resource` until `until`, nullopt: for ever. One of that id is renewed: what it holds stays, and
+// its labels but for the expiry. True when there was none.
+bool keep_as(Store& store, const std::string& name_space, const std::string& id, const std::optional<Time>& until,
+             const LeaseResource& resource);
 
 } // namespace lade::store

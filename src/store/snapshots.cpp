@@ -6,6 +6,8 @@
 #include "base/overlay_marks.hpp"
 #include "base/text.hpp"
 #include "meta/namespaces.hpp"
+#include "store/digests.hpp"
+#include "store/mounts.hpp"
 
 namespace lade::store {
 
@@ -40,6 +42,12 @@ Snapshot Snapshots::get(const std::string& key) {
     if (!snapshot)
         throw Error(ErrorKind::not_found, "snapshot ", printable(key), " not found");
     return *std::move(snapshot);
+}
+
+std::string Snapshots::complete(const std::string& text) {
+    if (!oci::Digest::is_abbreviation(text) || rows_.find(text))
+        return text;
+    return only_candidate("snapshot", text, rows_.starting_with(text, most_candidates + 1)).value_or(text);
 }
 
 std::size_t Snapshots::hold(const std::vector<oci::ChainId>& chain, LeaseHold& lease) {
@@ -107,6 +115,7 @@ void Snapshots::discard_directory(snapshot::Id id) const {
 }
 
 snapshot::Id Snapshots::remove_row(const std::string& key, const std::string& lease) {
+    refuse_mounted(store_, snapshotter_->name(), get(key));
     const snapshot::Id id = rows_.remove(key);
     if (meta::Leases leases(store_.database(), namespace_); !lease.empty() && leases.find(lease))
         leases.drop(lease, resource(key));

@@ -32,6 +32,9 @@ public:
     std::optional<Snapshot> find(const std::string& key);
     // not_found names the key.
     Snapshot get(const std::string& key);
+    // The key that people mean: what they wrote where it is one, else the only committed snapshot whose chain ID it
+    // abbreviates, else again what they wrote. invalid_argument: it abbreviates several.
+    std::string complete(const std::string& text);
     // How many of `chain`, from its bottom, are there. The lease holds them from now on.
     std::size_t hold(const std::vector<oci::ChainId>& chain, LeaseHold& lease);
     // The lease of this process holds the snapshot from now on, and with it those that it lies on. not_found.
@@ -55,8 +58,8 @@ public:
     DiskUsage usage(const std::string& key);
     // The directory of the snapshot's files, for people.
     std::string path(const Snapshot& snapshot) const { return snapshotter_->path(snapshot.id); }
-    // not_found; failed_precondition: it has children. The directory goes at once. The people's lease `lease` forgets
-    // it, too.
+    // not_found; failed_precondition: it has children, or is mounted where we see it. The directory goes at once. The
+    // people's lease `lease` forgets it, too.
     void remove(const std::string& key, const std::string& lease = {});
     // The same in two steps: the row inside a transaction of the caller, then the directory.
     snapshot::Id remove_row(const std::string& key, const std::string& lease);

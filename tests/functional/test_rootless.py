@@ -9,7 +9,7 @@ from pathlib import Path
 from support import tree
 from support.broken import RegistryCase
 from support.images import Image, Layer
-from support.program import need_root, need_tools
+from support.program import BINARY, need_root, need_tools
 
 # Has a name, which newuidmap asks for.
 USER = 65534
@@ -173,6 +173,18 @@ class Rootless(RegistryCase):
         point.mkdir()
         self.lade.ok("unshare", "sh", "-c", f"mount -t tmpfs none {point} && touch {point}/f")
         self.assertEqual(os.listdir(point), [])
+
+    def test_mounting_is_for_those_inside(self):
+        self.done("snapshots", "prepare", "base")
+        self.done("snapshots", "commit", "one", "base")
+        self.done("snapshots", "prepare", "p", "one")
+        target = self.home / "target"
+        target.mkdir()
+        for words in (["snapshots", "mount", target, "p"], ["snapshots", "unmount", target], ["images", "unmount", target]):
+            self.fails(self.as_user(*words), 7, "lade unshare", "images unpack --to")
+        script = '"$1" snapshots mount "$2" p; echo x > "$2/f"; "$1" snapshots unmount "$2"; ls "$2"; "$1" snapshots diff p | tar -tz'
+        inside = self.done("unshare", "sh", "-ec", script, "sh", BINARY, target)
+        self.assertEqual(inside.out.split(), ["./", "f"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/images.hpp"
+#include "cli/privilege.hpp"
+#include "cli/snapshots.hpp"
+#include "cli/unpacking.hpp"
+#include "transfer/mount_image.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+struct MountFlags {
+    std::string name;
+    std::string target;
+    std::string snapshotter;
+    std::string expiration = "1h";
+    std::vector<std::string> labels;
+    bool writable = false;
+    bool ignored = false;
+    UnpackFlags unpack;
+};
+
+struct UnmountFlags {
+    std::vector<std::string> targets;
+    std::string snapshotter;
+    bool remove = false;
+};
+
+// As a key: whatever the directory of the process is.
+std::string absolute(const std::string& path) {
+    std::string text = std::filesystem::absolute(path).lexically_normal().string();
+    if (text.size() > 1 && text.ends_with('/'))
+        text.pop_back();
+    return text;
+}
+
+void mount(Context& context, const MountFlags& flags) {
+    const auto expiration = parse_duration(flags.expiration);
+    if (!expiration)
+        throw Error(ErrorKind::invalid_argument, "--expiration ", printable(flags.expiration),
+                    ": not a duration such as 1h or 90m");
+    const std::string snapshotter = chosen_snapshotter(context, flags.snapshotter);
+    if (!flags.target.empty())
+        require_mounting();
+    const transfer::MountImageOptions options{.image = get_image(context, flags.name).name,
+                                              .unpack = flags.unpack.options(context, snapshotter),
+                                              .target = flags.target.empty() ? "" : absolute(flags.target),
+                                              .writable = flags.writable,
+                                              .expiration = *expiration,
+                                              .labels = parse_labels(flags.labels)};
+    std::optional<transfer::MountedImage> mounted;
+    doing([&] { return cat("mount ", printable(flags.name)); },
+          [&] {
+              flags.unpack.show(context, [&](transfer::Progress& progress) {
+                  mounted = transfer::mount_image(context.store(), options, progress, context.stop());
+              });
+          });
+    if (context.json)
+        context.print_json({{"name", options.image},
+                            {"chain_id", mounted->top.string()},
+                            {"key", mounted->key},
+                            {"target", mounted->place},
+                            {"lease", mounted->key},
+                            {"expires", mounted->until ? Json(rfc3339(*mounted->until)) : Json()}});
+    else
+        context.print(cat(mounted->top.string(), '\n', mounted->place, '\n'));
+}
+
+void unmount(Context& context, const UnmountFlags& flags) {
+    const std::string snapshotter = chosen_snapshotter(context, flags.snapshotter);
+    static_cast<void>(context.existing_store());
+    require_mounting();
+    if (flags.remove)
+        context.collect_at_end();
+    for_each_item(flags.targets, [&](const std::string& target) {
+        transfer::unmount_image(flags.remove ? context.store() : context.existing_store(), context.name_space,
+                                snapshotter, absolute(target), flags.remove);
+        context.print(target + "\n");
+    });
+}
+
+} // namespace
+
+void add_mounting(CLI::App& group, Context& context) {
+    CLI::App& mount_command = add_command(group, "mount", "mount an image of the store at a directory");
+    auto flags = std::make_shared<MountFlags>();
+    mount_command.add_option("ref", flags->name, "the image")->required();
+    mount_command.add_option("target", flags->target,
+                             "the directory; without one it is told where the image's only directory is");
+    mount_command.add_flag("--rw", flags->writable, "to write to, instead of read-only");
+    mount_command.add_option("--snapshotter", flags->snapshotter, "unpacked with this snapshotter")
+        ->envname("CONTAINERD_SNAPSHOTTER");
+    mount_command.add_option("-x,--expiration", flags->expiration, "how long a lease holds the snapshot; 0: for ever")
+        ->type_name("TIME")
+        ->capture_default_str();
+    add_list(mount_command, "--label", flags->labels, "a label of the snapshot, key=value; may be repeated")
+        ->type_name("KEY=VALUE");
+    mount_command.add_flag("--sync-fs", flags->ignored, "accepted for ctr: what is unpacked is always on disk");
+    flags->unpack.add(mount_command, context);
+    add_json(mount_command, context);
+    mount_command.callback([&context, flags] {
+        // In a user namespace of the command's own nobody would see what it mounts.
+        context.needs_trees = flags->target.empty();
+        context.command = [&context, flags] { mount(context, *flags); };
+    });
+
+    CLI::App& unmount_command = add_command(group, "unmount", "unmount images");
+    needs_rows_only(unmount_command, context);
+    auto unmount_flags = std::make_shared<UnmountFlags>();
+    unmount_command.add_option("target", unmount_flags->targets, "the directories")->required();
+    unmount_command.add_flag("--rm", unmount_flags->remove, "remove the snapshot and its lease, too");
+    unmount_command.add_option("--snapshotter", unmount_flags->snapshotter, "of this snapshotter")
+        ->envname("CONTAINERD_SNAPSHOTTER");
+    unmount_command.callback([&context, unmount_flags] {
+        context.command = [&context, unmount_flags] { unmount(context, *unmount_flags); };
+    });
+}
+
+} // namespace lade::cli

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/holder.hpp"
+#include "cli/mount_text.hpp"
+#include "cli/privilege.hpp"
+#include "cli/snapshots.hpp"
+#include "store/mounts.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+struct CreateFlags {
+    SnapshotterFlag snapshotter;
+    std::string key;
+    std::string parent;
+    std::string target;
+    std::vector<std::string> labels;
+    bool mounts = false;
+    bool no_lease = false;
+};
+
+struct CommitFlags {
+    SnapshotterFlag snapshotter;
+    std::string name;
+    std::string key;
+    std::string parent;
+    std::vector<std::string> labels;
+};
+
+// Nothing refers to it yet, so it is made a root (containerd-store.md 1.5); a label that is given can take that back.
+oci::Labels labels_of_root(const std::vector<std::string>& given) {
+    oci::Labels labels{
+        {std::string(oci::label::gc_root), rfc3339(std::chrono::floor<std::chrono::seconds>(lade::now()))}};
+    oci::merge(labels, parse_labels(given));
+    return labels;
+}
+
+void create(Context& context, const CreateFlags& flags, store::SnapshotKind kind) {
+    const bool is_view = kind == store::SnapshotKind::view;
+    const oci::Labels labels = is_view ? parse_labels(flags.labels) : labels_of_root(flags.labels);
+    const std::string snapshotter = chosen_snapshotter(context, *flags.snapshotter);
+    require_usable(context, snapshotter);
+    store::Snapshots snapshots = changing_snapshots(context, flags.snapshotter);
+    std::optional<store::Kept> kept;
+    const store::Snapshot made = doing(
+        [&] { return cat(is_view ? "view " : "prepare ", printable(flags.key)); },
+        [&] {
+            store::LeaseHold lease(context.store(), context.name_space, context.lease);
+            store::Snapshot snapshot =
+                snapshots.create(kind, flags.key, snapshots.complete(flags.parent), labels, lease, context.stop());
+            kept =
+                keep(context, !is_view || flags.no_lease, {.type = cat("snapshots/", snapshotter), .key = flags.key});
+            return snapshot;
+        });
+    const std::vector<snapshot::Mount> mounts = snapshots.mounts(made.key);
+    if (context.json) {
+        Json document = describe(made, snapshotter);
+        document.update(holder_json(context, kept));
+        document["mounts"] = mounts_json(mounts, flags.target);
+        context.print_json(document);
+    } else {
+        context.print((flags.target.empty() ? "" : mount_commands(mounts, flags.target)) +
+                      (flags.mounts ? ctr_mounts(mounts) : ""));
+    }
+    if (is_view)
+        tell_holder(context, "view " + printable(made.key), kept);
+}
+
+void commit(Context& context, const CommitFlags& flags) {
+    const oci::Labels labels = labels_of_root(flags.labels);
+    store::Snapshots snapshots = changing_snapshots(context, flags.snapshotter);
+    doing([&] { return cat("commit ", printable(flags.key)); },
+          [&] {
+              store::LeaseHold lease(context.store(), context.name_space, context.lease);
+              snapshots.commit_active(flags.key, flags.name, snapshots.complete(flags.parent), labels, lease,
+                                      context.stop());
+          });
+    const store::Snapshot made = snapshots.get(flags.name);
+    if (const auto point = store::find_mount(context.store(), snapshots.kind().name(), made))
+        complain(cat("warning: it is mounted at ", printable(*point), ", where nothing should be written any more"));
+    if (context.json)
+        context.print_json(describe(made, std::string(snapshots.kind().name())));
+}
+
+void add_create(CLI::App& group, Context& context, const SnapshotterFlag& snapshotter, store::SnapshotKind kind) {
+    const bool is_view = kind == store::SnapshotKind::view;
+    CLI::App& command = is_view ? add_command(group, "view", "make a snapshot to read from")
+                                : add_command(group, "prepare", "make a snapshot to write to");
+    auto flags = std::make_shared<CreateFlags>();
+    flags->snapshotter = snapshotter;
+    command.add_option("key", flags->key, "its name")->required();
+    command.add_option("parent", flags->parent, "the committed snapshot below it; none: it is empty");
+    command.add_option("-t,--target", flags->target, "print how to mount it there")->type_name("DIR");
+    command.add_flag("--mounts", flags->mounts, "print its mounts as JSON, in ctr's form");
+    add_list(command, "--label", flags->labels, "a label, key=value; may be repeated")->type_name("KEY=VALUE");
+    if (is_view)
+        command.add_flag("--no-lease", flags->no_lease, "leave it to the next collection");
+    add_json(command, context);
+    command.callback(
+        [&context, flags, kind] { context.command = [&context, flags, kind] { create(context, *flags, kind); }; });
+}
+
+void add_commit(CLI::App& group, Context& context, const SnapshotterFlag& snapshotter) {
+    CLI::App& command = add_command(group, "commit", "make an active snapshot one that others can lie on");
+    auto flags = std::make_shared<CommitFlags>();
+    flags->snapshotter = snapshotter;
+    command.add_option("name", flags->name, "its name from now on")->required();
+    command.add_option("key", flags->key, "the active snapshot")->required();
+    command.add_option("--parent", flags->parent, "put one without a parent on this committed snapshot")
+        ->type_name("NAME");
+    add_list(command, "--label", flags->labels, "a label, key=value; may be repeated")->type_name("KEY=VALUE");
+    add_json(command, context);
+    command.callback([&context, flags] { context.command = [&context, flags] { commit(context, *flags); }; });
+}
+
+} // namespace
+
+void add_snapshot_making(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
+    add_create(group, context, flag, store::SnapshotKind::active);
+    add_create(group, context, flag, store::SnapshotKind::view);
+    add_commit(group, context, flag);
+}
+
+} // namespace lade::cli
