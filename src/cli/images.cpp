@@ -117,6 +117,7 @@ void add_images(CLI::App& app, Context& context) {
     add_pull(group, context);
     add_unpack(group, context);
     add_mounting(group, context);
+    add_commit(group, context);
     add_list(group, context);
     add_names(group, context);
     add_inspect(group, context);

@@ -18,6 +18,7 @@ Json to_json(const store::Image& image);
 
 void add_pull(CLI::App& group, Context& context);
 void add_unpack(CLI::App& group, Context& context);
+void add_commit(CLI::App& group, Context& context);
 // mount, unmount
 void add_mounting(CLI::App& group, Context& context);
 void add_inspect(CLI::App& group, Context& context);

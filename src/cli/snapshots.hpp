@@ -10,6 +10,10 @@
 #include "cli/commands.hpp"
 #include "store/snapshots.hpp"
 
+namespace lade::archive {
+struct Warnings;
+}
+
 namespace lade::cli {
 
 // The snapshotter that `flag` names, else the namespace's own choice, else overlayfs: the same for every command, with
@@ -22,6 +26,9 @@ using SnapshotterFlag = std::shared_ptr<const std::string>;
 // Of the store, which must exist, or is made because the command changes it.
 store::Snapshots existing_snapshots(Context& context, const SnapshotterFlag& flag);
 store::Snapshots changing_snapshots(Context& context, const SnapshotterFlag& flag);
+
+// What a layer could not take along, on stderr.
+void tell_warnings(const archive::Warnings& warnings);
 
 Json describe(const store::Snapshot& snapshot, const std::string& snapshotter);
 

@@ -30,13 +30,6 @@ struct Flags {
     bool store = false;
 };
 
-void say_warnings(const archive::Warnings& warnings) {
-    for (const std::string& warning : warnings.warnings)
-        complain("warning: " + warning);
-    if (warnings.unsaid_warnings > 0)
-        complain(cat("warning: ", warnings.unsaid_warnings, " more like these"));
-}
-
 transfer::StoredDiff store_diff(Context& context, const Flags& flags, store::Snapshots& snapshots,
                                 const transfer::DiffOptions& options, store::LeaseHold& lease) {
     oci::Labels labels = parse_labels(flags.labels);
@@ -84,7 +77,7 @@ void diff(Context& context, const Flags& flags, const SnapshotterFlag& snapshott
     store::LeaseHold lease(store, context.name_space, context.lease);
     Output output(context.stop());
     if (!flags.store && !flags.keep) {
-        say_warnings(transfer::diff(snapshots, options, lease, output, context.stop()).warnings);
+        tell_warnings(transfer::diff(snapshots, options, lease, output, context.stop()).warnings);
         return;
     }
     const transfer::StoredDiff stored = store_diff(context, flags, snapshots, options, lease);
@@ -93,11 +86,18 @@ void diff(Context& context, const Flags& flags, const SnapshotterFlag& snapshott
         FileSource source(blob.get(), stored.descriptor.digest.string());
         copy(source, output);
     }
-    say_warnings(stored.diff.warnings);
+    tell_warnings(stored.diff.warnings);
     say_stored(context, flags, stored);
 }
 
 } // namespace
+
+void tell_warnings(const archive::Warnings& warnings) {
+    for (const std::string& warning : warnings.warnings)
+        complain("warning: " + warning);
+    if (warnings.unsaid_warnings > 0)
+        complain(cat("warning: ", warnings.unsaid_warnings, " more like these"));
+}
 
 void add_snapshots_diff(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
     CLI::App& command = add_command(group, "diff", "make a layer of what one snapshot has and another has not");
