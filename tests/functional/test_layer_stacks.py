@@ -4,10 +4,8 @@ import os
 import random
 import stat
 import subprocess
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
 from support import tree
 from support.broken import RegistryCase
@@ -18,36 +16,36 @@ from support.stacks import Stack
 COUNT = int(os.environ.get("LADE_TEST_STACKS") or (30 if SANITIZED else 200))
 
 
-def described(root):
-    return tree.describe(root)
-
-
 class LayerStacks(RegistryCase):
+    def viewed(self, top):
+        """Through the very mount that is printed for a view."""
+        point = self.scratch / "point"
+        point.mkdir(exist_ok=True)
+        self.lade.ok("snapshots", "view", f"see {top}", top)
+        for line in self.lade.ok("snapshots", "mounts", point, f"see {top}").out.splitlines():
+            subprocess.run(line.split(), check=True)
+        try:
+            return tree.describe(point)
+        finally:
+            subprocess.run(["umount", point], check=True)
+
     def unpack_everywhere(self, image, number):
         """Way of unpacking -> what came of it."""
         ref = self.registry.add(image, f"stack-{number}")
         top = self.lade.json("images", "pull", "--progress", "none", ref)["chain_ids"][0]
-        chain = self.lade.chain(top)
-        visible = []
-        for path in chain:
-            visible.append(path)
-            if "trusted.overlay.opaque" in os.listxattr(path):
-                break
-        trees = {}
-        with tree.stacked(visible) as root:
-            trees["overlayfs"] = described(root)
+        trees = {"overlayfs": self.viewed(top)}
         self.lade.ok("images", "unpack", "--progress", "none", "--snapshotter", "native", ref)
-        trees["native"] = described(self.lade.chain(top, "native")[0])
+        trees["native"] = tree.describe(self.lade.chain(top, "native")[0])
         flat = self.scratch / f"flat-{number}"
         self.lade.ok("images", "unpack", "--progress", "none", ref, "--to", flat)
-        trees["--to"] = described(flat)
+        trees["--to"] = tree.describe(flat)
         return trees
 
     def umoci(self, image, number):
         layout = image.write_layout(self.scratch / f"layout-{number}")
         into = self.scratch / f"umoci-{number}"
         subprocess.run(["umoci", "raw", "unpack", "--image", f"{layout}:t", into], check=True, capture_output=True, stdin=subprocess.DEVNULL)
-        return described(into)
+        return tree.describe(into)
 
     def test_random_stacks_are_the_same_tree_everywhere(self):
         need_root()
