@@ -2,9 +2,14 @@
 #include "base/tree.hpp"
 
 #include <fcntl.h>
+#include <linux/btrfs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <set>
@@ -84,6 +89,22 @@ void walk(int dir, const std::string& name, Enter enter, Leave leave) {
     }
 }
 
+// A subvolume goes at once, however much is in it; btrfs frees it later.
+bool remove_subvolume(int parent, const std::string& name) {
+    constexpr ino_t root_of_subvolume = 256;
+    struct stat st {};
+    struct statfs system {};
+    if (::fstatat(parent, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_ino != root_of_subvolume ||
+        ::fstatfs(parent, &system) != 0 || system.f_type != BTRFS_SUPER_MAGIC)
+        return false;
+    btrfs_ioctl_vol_args arguments{};
+    if (name.size() >= sizeof arguments.name)
+        return false;
+    std::ranges::copy(name, arguments.name);
+    // Where it is refused (privilege, another subvolume inside) it goes as directories do.
+    return ::ioctl(parent, BTRFS_IOC_SNAP_DESTROY, &arguments) == 0;
+}
+
 } // namespace
 
 void remove_tree(int dir, const std::string& name) {
@@ -92,6 +113,8 @@ void remove_tree(int dir, const std::string& name) {
             return false;
         if (errno != EISDIR && errno != EPERM)
             throw_errno(errno, "remove ", printable(child));
+        if (remove_subvolume(parent, child))
+            return false;
         // An ordinary user's own directory may be closed to the user.
         if (::geteuid() != 0)
             static_cast<void>(!::fchmodat(parent, child.c_str(), 0700, 0));
@@ -105,6 +128,10 @@ void remove_tree(int dir, const std::string& name) {
 }
 
 DiskUsage disk_usage(int dir, const std::string& name) {
+    return disk_usage(dir, name, [](const struct stat&) { return true; });
+}
+
+DiskUsage disk_usage(int dir, const std::string& name, const std::function<bool(const struct stat&)>& counts) {
     DiskUsage usage;
     std::set<Inode> linked;
     const auto enter = [&](int parent, const std::string& child) {
@@ -115,7 +142,8 @@ DiskUsage disk_usage(int dir, const std::string& name) {
             throw_errno(errno, "stat ", printable(child));
         }
         const bool is_directory = S_ISDIR(st.st_mode);
-        if (is_directory || st.st_nlink == 1 || linked.emplace(st.st_dev, st.st_ino).second) {
+        const bool is_first = is_directory || st.st_nlink == 1 || linked.emplace(st.st_dev, st.st_ino).second;
+        if (is_first && counts(st)) {
             usage.size += static_cast<std::uint64_t>(st.st_blocks) * 512;
             usage.inodes += 1;
         }
