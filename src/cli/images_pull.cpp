@@ -28,7 +28,7 @@ std::optional<std::string> unpack_target(Context& context, const Flags& flags) {
     const bool chosen = !flags.snapshotter.empty();
     std::string snapshotter = chosen_snapshotter(context, flags.snapshotter);
     context.store().open_snapshotter(snapshotter);
-    const auto reason = snapshot::unusable(snapshotter);
+    const auto reason = context.store().unusable(snapshotter);
     if (!reason)
         return snapshotter;
     if (chosen)

@@ -49,8 +49,8 @@ void add_store(CLI::App& app, Context& context) {
     CLI::App& command = add_command(group, "config", "print settings, or set one");
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
-    command.add_option("setting", flags->name, "print this one only: content-sharing");
-    command.add_option("value", flags->value, "its new value; content-sharing: shared or isolated");
+    command.add_option("setting", flags->name, "content-sharing or overlay-mount-options: print this one only");
+    command.add_option("value", flags->value, "its new value: shared or isolated; a comma list of mount options");
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { config(context, *flags); }; });
 }

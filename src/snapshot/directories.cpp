@@ -45,4 +45,13 @@ void Directories::make(Id id, const std::vector<Part>& parts) const {
     }
 }
 
+std::vector<Mount> bind_whole(const Snapshotter& kind, const Stack& stack, Access access) {
+    if (access == Access::read_write)
+        return {{.type = "bind", .source = kind.path(stack.id), .point = {}, .options = {"rbind", "rw"}}};
+    return {{.type = "bind",
+             .source = kind.path(stack.parents.empty() ? stack.id : stack.parents.front()),
+             .point = {},
+             .options = {"rbind", "ro"}}};
+}
+
 } // namespace lade::snapshot

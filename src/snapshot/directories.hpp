@@ -32,4 +32,7 @@ private:
     Fd fd_;
 };
 
+// What to mount where every snapshot is a whole tree.
+std::vector<Mount> bind_whole(const Snapshotter& kind, const Stack& stack, Access access);
+
 } // namespace lade::snapshot

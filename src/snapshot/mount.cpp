@@ -19,6 +19,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "snapshot/idmap.hpp"
 #include "snapshot/loop_device.hpp"
 #include "snapshot/mount_options.hpp"
 
@@ -37,9 +38,22 @@ void call_mount(const Mount& mount, const std::string& source, const std::string
         throw_errno(errno, "mount ", mount.type, " ", printable(mount.source));
 }
 
+void attach(const Fd& tree, const std::string& point) {
+    if (::move_mount(tree.get(), "", AT_FDCWD, point.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+        throw_errno(errno, "mount at ", printable(point));
+}
+
+bool is_remapped(const MountOptions& options) {
+    return !options.uid_mapping.empty();
+}
+
 void bind(const Mount& mount, const std::string& point, const MountOptions& options) {
     constexpr unsigned long kind = MS_BIND | MS_REC;
-    call_mount(mount, mount.source, point, options.flags & kind, "");
+    if (is_remapped(options))
+        attach(open_remapped(mount.source, (options.flags & MS_REC) != 0, options.uid_mapping, options.gid_mapping),
+               point);
+    else
+        call_mount(mount, mount.source, point, options.flags & kind, "");
     const unsigned long more = options.flags & ~kind;
     if (more == 0)
         return;
@@ -79,13 +93,35 @@ void mount_long_overlay(const Mount& mount, const std::string& source, const std
     if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
         throw_errno(errno, "mount overlay");
     const Fd made(::fsmount(context.get(), FSMOUNT_CLOEXEC, (flags & MS_RDONLY) != 0 ? MOUNT_ATTR_RDONLY : 0));
-    if (!made || ::move_mount(made.get(), "", AT_FDCWD, point.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    if (!made)
         throw_errno(errno, "mount overlay");
+    attach(made, point);
+}
+
+// The layers below are seen through a mount that remaps them; what is written on top has those owners already. It is
+// covered by the overlay, which keeps it.
+void mount_remapped_overlay(const Mount& mount, const std::string& point, const MountOptions& options) {
+    OverlayOptions overlay = parse_overlay_options(options.data);
+    const std::string base = common_directory(overlay.lowers);
+    if (base.empty())
+        throw Error(ErrorKind::failed_precondition, "mount overlay: its layers have no directory in common to remap");
+    attach(open_remapped(base, false, options.uid_mapping, options.gid_mapping), point);
+    if (::chdir(point.c_str()) != 0)
+        throw_errno(errno, "enter ", printable(point));
+    for (std::string& lower : overlay.lowers)
+        lower.erase(0, base.size());
+    const std::string data = join(format_overlay_options(overlay), ",");
+    if (data.size() < room_for_options())
+        call_mount(mount, mount.source, point, options.flags, data);
+    else
+        mount_long_overlay(mount, point, overlay, options.flags);
 }
 
 // A long stack is named from the directory that all of it lies in. So is one whose path would need escapes, which
 // kernels understand differently.
 void mount_overlay(const Mount& mount, const std::string& point, const MountOptions& options) {
+    if (is_remapped(options))
+        return mount_remapped_overlay(mount, point, options);
     std::string data = join(options.data, ",");
     if (data.size() < room_for_options() && data.find('\\') == std::string::npos) {
         call_mount(mount, mount.source, point, options.flags, data);
@@ -119,11 +155,14 @@ void mount_device(const Mount& mount, const std::string& point, const MountOptio
     const std::string data = join(options.data, ",");
     const bool is_read_only = (options.flags & MS_RDONLY) != 0;
     if (!options.loop) {
-        // Linux 6.12 mounts erofs from a file as it is.
+        // Linux 6.12 mounts erofs from a file as it is, but not from one of any file system.
         if (::mount(mount.source.c_str(), point.c_str(), mount.type.c_str(), options.flags, data.c_str()) == 0)
             return;
-        if (errno != ENOTBLK)
-            throw_errno(errno, "mount ", mount.type, " ", printable(mount.source));
+        const int code = errno;
+        struct stat st {};
+        const bool is_file = ::stat(mount.source.c_str(), &st) == 0 && S_ISREG(st.st_mode);
+        if (!is_file || (code != ENOTBLK && code != EINVAL && code != EOPNOTSUPP && code != ELOOP))
+            throw_errno(code, "mount ", mount.type, " ", printable(mount.source));
     }
     const LoopDevice device = attach_loop_device(mount.source, is_read_only, options.direct_io);
     call_mount(mount, device.path, point, options.flags, data);
@@ -186,7 +225,12 @@ Fd assemble(const std::vector<Mount>& mounts, const std::string& place, const st
 }
 
 bool is_plain_bind(const std::vector<Mount>& mounts) {
-    return mounts.size() == 1 && mounts.front().type == "bind";
+    return mounts.size() == 1 && mounts.front().type == "bind" &&
+           !is_remapped(parse_mount_options(mounts.front().options));
+}
+
+bool is_remapping(const std::string& word) {
+    return word.starts_with("uidmap=") || word.starts_with("gidmap=");
 }
 
 bool is_volatile(const std::string& word) {
@@ -210,6 +254,7 @@ std::vector<Mount> read_only(std::vector<Mount> mounts) {
         overlay.lowers.insert(overlay.lowers.begin(), overlay.upper);
     overlay.upper.clear();
     std::erase_if(overlay.others, is_volatile);
+    std::erase_if(overlay.others, is_remapping);
     shown.options = format_overlay_options(overlay);
     return mounts;
 }

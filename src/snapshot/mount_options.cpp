@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -100,11 +101,34 @@ MountOptions parse_mount_options(const std::vector<std::string>& words) {
             options.direct_io = true;
         } else if (word.starts_with("X-containerd.")) {
             throw Error(ErrorKind::invalid_argument, "mount option ", printable(word), " is for nobody here");
+        } else if (word.starts_with("uidmap=")) {
+            options.uid_mapping = word.substr(word.find('=') + 1);
+        } else if (word.starts_with("gidmap=")) {
+            options.gid_mapping = word.substr(word.find('=') + 1);
         } else if (!word.empty()) {
             options.data.push_back(word);
         }
     }
+    if (options.uid_mapping.empty() || options.gid_mapping.empty()) {
+        options.uid_mapping.clear();
+        options.gid_mapping.clear();
+    }
     return options;
+}
+
+std::vector<std::string> parse_configured_options(std::string_view text) {
+    static const std::set<std::string_view> known{
+        "volatile",  "index=on",  "index=off", "xino=on", "xino=off", "xino=auto",  "uuid=on", "uuid=off",
+        "uuid=null", "uuid=auto", "userxattr", "noatime", "relatime", "nodiratime", "nodev",   "nosuid",
+    };
+    std::vector<std::string> words;
+    for (const std::string& word : split(text, ','))
+        if (known.contains(word))
+            words.push_back(word);
+        else if (!text.empty())
+            throw Error(ErrorKind::invalid_argument, "mount option \"", printable(word), "\": not one of ",
+                        join({known.begin(), known.end()}, ", "));
+    return words;
 }
 
 OverlayOptions parse_overlay_options(const std::vector<std::string>& data) {
@@ -136,6 +160,10 @@ std::vector<std::string> format_overlay_options(const OverlayOptions& options) {
     data.push_back("lowerdir=" + join(lowers, ":"));
     data.insert(data.end(), options.others.begin(), options.others.end());
     return data;
+}
+
+bool names_option(const std::vector<std::string>& words, std::string_view name) {
+    return std::ranges::any_of(words, [&](std::string_view word) { return word.substr(0, word.find('=')) == name; });
 }
 
 std::string common_directory(const std::vector<std::string>& paths) {

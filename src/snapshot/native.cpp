@@ -34,16 +34,11 @@ std::string Native::path(Id id) const {
 }
 
 std::vector<Mount> Native::mounts(const Stack& stack, Access access) const {
-    if (access == Access::read_write)
-        return {{.type = "bind", .source = path(stack.id), .point = {}, .options = {"rbind", "rw"}}};
-    return {{.type = "bind",
-             .source = path(stack.parents.empty() ? stack.id : stack.parents.front()),
-             .point = {},
-             .options = {"rbind", "ro"}}};
+    return bind_whole(*this, stack, access);
 }
 
-DiskUsage Native::usage(Id id) const {
-    return disk_usage(directories_.fd(), tree_of(id));
+DiskUsage Native::usage(const Stack& stack) const {
+    return disk_usage(directories_.fd(), tree_of(stack.id));
 }
 
 void Native::sync() const {

@@ -17,7 +17,7 @@ public:
     std::string path(Id id) const override;
     std::vector<Mount> mounts(const Stack& stack, Access access) const override;
     void seal(Id /*id*/, const std::stop_token& /*stop*/) override {}
-    DiskUsage usage(Id id) const override;
+    DiskUsage usage(const Stack& stack) const override;
     std::vector<Id> list() const override { return directories_.list(); }
     void discard(Id id, int trash, const std::string& name) const override { directories_.discard(id, trash, name); }
     void sync() const override;

@@ -33,9 +33,9 @@ void Containers::create(const Container& container) {
     transaction.commit();
 }
 
-void Containers::create(const Container& container, Snapshots::Draft& draft, const oci::Labels& snapshot_labels) {
+void Containers::create(const Container& container, Snapshots::Draft& draft) {
     meta::Transaction transaction(store_.database());
-    draft.finish(container.snapshot_key, snapshot_labels);
+    draft.finish(container.snapshot_key);
     meta::Containers(store_.database(), namespace_).create(container);
     transaction.commit();
 }

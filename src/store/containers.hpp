@@ -26,7 +26,7 @@ public:
 
     void create(const Container& container);
     // The container and the snapshot `container.snapshot_key` that is made of the draft: both or neither.
-    void create(const Container& container, Snapshots::Draft& draft, const oci::Labels& snapshot_labels);
+    void create(const Container& container, Snapshots::Draft& draft);
 
     // The container and, unless it is to be kept, its snapshot, which may be gone already. not_found: the container;
     // failed_precondition: the snapshot has children. The people's lease `lease` forgets the snapshot, too.

@@ -24,6 +24,7 @@
 #include "snapshot/mounted.hpp"
 #include "store/blobs.hpp"
 #include "store/leases.hpp"
+#include "store/trim.hpp"
 
 namespace lade::store {
 
@@ -68,6 +69,8 @@ public:
             }
         }
         timed(phases.trash, [&] { remove_files(); });
+        if (mode_ == Mode::remove)
+            timed(phases.trash, [&] { trim_committed(store_); });
         return std::move(collected_);
     }
 

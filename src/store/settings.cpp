@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "meta/content.hpp"
 #include "meta/settings.hpp"
+#include "snapshot/mount_options.hpp"
 
 namespace lade::store {
 
@@ -22,7 +23,11 @@ std::string joined(const std::vector<std::string_view>& words) {
 } // namespace
 
 const std::vector<Setting>& settings() {
-    static const std::vector<Setting> all{{.name = content_sharing, .values = {"shared", isolated}}};
+    static const std::vector<Setting> all{
+        {.name = content_sharing, .values = {"shared", isolated}},
+        {.name = overlay_mount_options, .values = {""}, .check = [](std::string_view value) {
+             static_cast<void>(snapshot::parse_configured_options(value));
+         }}};
     return all;
 }
 
@@ -42,7 +47,9 @@ std::string setting_value(Store& store, const Setting& setting) {
 }
 
 void set_setting(Store& store, const Setting& setting, std::string_view value) {
-    if (std::ranges::find(setting.values, value) == setting.values.end())
+    if (setting.check != nullptr)
+        doing(setting.name, [&] { setting.check(value); });
+    else if (std::ranges::find(setting.values, value) == setting.values.end())
         throw Error(ErrorKind::invalid_argument, setting.name, " \"", printable(value), "\": not one of ",
                     joined(setting.values));
     meta::Transaction transaction(store.database());

@@ -16,7 +16,12 @@ namespace lade::store {
 struct Setting {
     std::string_view name;
     std::vector<std::string_view> values; // the first is what holds while none is set
+    // For one with other values: throws invalid_argument. nullptr: there are no others.
+    void (*check)(std::string_view value) = nullptr;
 };
+
+// A comma list, added to every mount of an overlay (containerd-store.md 6.3).
+inline constexpr std::string_view overlay_mount_options = "overlay-mount-options";
 
 // All there are, in byte order.
 const std::vector<Setting>& settings();

@@ -6,6 +6,7 @@
 #include "base/overlay_marks.hpp"
 #include "base/text.hpp"
 #include "meta/namespaces.hpp"
+#include "snapshot/idmap.hpp"
 #include "store/digests.hpp"
 #include "store/mounts.hpp"
 
@@ -78,9 +79,9 @@ std::vector<snapshot::Mount> Snapshots::mounts(const std::string& key) {
     if (snapshot.kind == SnapshotKind::committed)
         throw Error(ErrorKind::failed_precondition, "snapshot ", printable(key),
                     " is committed: only active snapshots and views are mounted");
-    return snapshotter_->mounts({.id = snapshot.id, .parents = parents(key)}, snapshot.kind == SnapshotKind::active
-                                                                                  ? snapshot::Access::read_write
-                                                                                  : snapshot::Access::read_only);
+    return snapshotter_->mounts({.id = snapshot.id, .parents = parents(key), .labels = snapshot.labels},
+                                snapshot.kind == SnapshotKind::active ? snapshot::Access::read_write
+                                                                      : snapshot::Access::read_only);
 }
 
 Fd Snapshots::open_tree(const std::string& key) {
@@ -102,12 +103,19 @@ std::optional<Snapshots::LayerTree> Snapshots::layer_tree(const std::string& key
     const Snapshot snapshot = get(key);
     if (snapshotter_->form() != snapshot::TreeForm::layer || snapshot.kind == SnapshotKind::view)
         return std::nullopt;
-    return LayerTree{.root = snapshotter_->tree(snapshot.id), .marks = overlay_marks(privilege())};
+    return LayerTree{.root = snapshot.kind == SnapshotKind::committed ? snapshotter_->layer(snapshot.id)
+                                                                      : snapshotter_->tree(snapshot.id),
+                     .marks = overlay_marks(privilege())};
 }
 
 DiskUsage Snapshots::usage(const std::string& key) {
     const Snapshot snapshot = get(key);
-    return snapshot.kind == SnapshotKind::view ? DiskUsage{} : snapshotter_->usage(snapshot.id);
+    if (snapshot.kind == SnapshotKind::view)
+        return {};
+    return snapshotter_->usage({.id = snapshot.id,
+                                .parents = parents(key),
+                                .labels = {},
+                                .is_committed = snapshot.kind == SnapshotKind::committed});
 }
 
 void Snapshots::discard_directory(snapshot::Id id) const {
@@ -161,9 +169,9 @@ void Snapshots::refuse_existing(const std::string& key, const oci::Labels& label
 Snapshot Snapshots::create(SnapshotKind kind, const std::string& key, const std::string& parent,
                            const oci::Labels& labels, LeaseHold& lease, const std::stop_token& stop) {
     refuse_existing(key, labels, lease);
-    Draft draft(*this, kind, parent, lease, stop);
+    Draft draft(*this, kind, parent, labels, lease, stop);
     meta::Transaction transaction(store_.database());
-    draft.finish(key, labels);
+    draft.finish(key);
     fault::point("snapshot.prepare.row");
     transaction.commit();
     fault::point("snapshot.prepare.done");
@@ -172,7 +180,8 @@ Snapshot Snapshots::create(SnapshotKind kind, const std::string& key, const std:
 
 void Snapshots::commit_active(const std::string& key, const std::string& name, const std::string& parent,
                               const oci::Labels& labels, LeaseHold& lease, const std::stop_token& stop) {
-    if (const Snapshot snapshot = get(key); snapshot.kind == SnapshotKind::active && !rows_.find(name))
+    const Snapshot snapshot = get(key);
+    if (snapshot.kind == SnapshotKind::active && !rows_.find(name))
         snapshotter_->seal(snapshot.id, stop);
     fault::point("snapshot.commit.sealed");
     if (store_.sync() == Sync::full)
@@ -190,11 +199,19 @@ void Snapshots::commit_active(const std::string& key, const std::string& name, c
     fault::point("snapshot.commit.row");
     transaction.commit();
     fault::point("snapshot.commit.done");
+    attempt([&] { snapshotter_->trim(snapshot.id); });
 }
 
-Snapshots::Draft::Draft(Snapshots& snapshots, SnapshotKind kind, const std::string& parent, LeaseHold& lease,
-                        const std::stop_token& stop)
+Snapshots::Draft::Draft(Snapshots& snapshots, SnapshotKind kind, const std::string& parent, const oci::Labels& labels,
+                        LeaseHold& lease, const std::stop_token& stop)
     : snapshots_(snapshots), lease_(lease), key_(working_key("draft-")) {
+    oci::validate(labels);
+    stack_.labels = labels;
+    if (!snapshots.snapshotter_->remaps())
+        for (const std::string_view label : {snapshot::uid_mapping_label, snapshot::gid_mapping_label})
+            if (labels.contains(std::string(label)))
+                throw Error(ErrorKind::invalid_argument, "label ", label, ": snapshotter ",
+                            snapshots.snapshotter_->name(), " does not remap owners");
     {
         meta::Transaction transaction(snapshots_.store_.database());
         meta::Namespaces(snapshots_.store_.database()).ensure(snapshots_.namespace_);
@@ -207,7 +224,8 @@ Snapshots::Draft::Draft(Snapshots& snapshots, SnapshotKind kind, const std::stri
     try {
         // A view shows its parents' directories; its own stays empty, but there.
         const bool is_view = kind == SnapshotKind::view;
-        snapshots_.snapshotter_->create(is_view ? snapshot::Stack{.id = stack_.id, .parents = {}} : stack_, stop);
+        snapshots_.snapshotter_->create(
+            is_view ? snapshot::Stack{.id = stack_.id, .parents = {}, .labels = labels} : stack_, stop);
         fault::point("snapshot.prepare.directory");
         if (snapshots_.store_.sync() == Sync::full)
             snapshots_.snapshotter_->sync();
@@ -224,8 +242,8 @@ Snapshots::Draft::~Draft() {
     });
 }
 
-void Snapshots::Draft::finish(const std::string& key, const oci::Labels& labels) {
-    snapshots_.rows_.finish(key_, key, labels);
+void Snapshots::Draft::finish(const std::string& key) {
+    snapshots_.rows_.finish(key_, key, stack_.labels);
     lease_.add(snapshots_.resource(key));
     lease_.drop(snapshots_.resource(key_));
 }
@@ -312,6 +330,8 @@ void Snapshots::commit(const std::vector<Extraction>& extractions, const std::st
         fault::point("snapshot.unpack.done");
     }
     discard(late);
+    for (const Extraction& extraction : extractions)
+        attempt([&] { snapshotter_->trim(extraction.stack.id); });
 }
 
 } // namespace lade::store

@@ -82,15 +82,16 @@ public:
     // removes what was not finished.
     class Draft {
     public:
-        Draft(Snapshots& snapshots, SnapshotKind kind, const std::string& parent, LeaseHold& lease,
-              const std::stop_token& stop);
+        // invalid_argument: a label that the kind cannot heed.
+        Draft(Snapshots& snapshots, SnapshotKind kind, const std::string& parent, const oci::Labels& labels,
+              LeaseHold& lease, const std::stop_token& stop);
         ~Draft();
         Draft(const Draft&) = delete;
         Draft& operator=(const Draft&) = delete;
 
         const snapshot::Stack& stack() const noexcept { return stack_; }
         // Inside a transaction of the caller, which decides. already_exists.
-        void finish(const std::string& key, const oci::Labels& labels);
+        void finish(const std::string& key);
 
     private:
         Snapshots& snapshots_;

@@ -17,6 +17,9 @@
 #include "base/text.hpp"
 #include "base/tree.hpp"
 #include "meta/schema.hpp"
+#include "meta/settings.hpp"
+#include "snapshot/mount_options.hpp"
+#include "store/settings.hpp"
 
 namespace lade::store {
 
@@ -70,7 +73,14 @@ Store::Store(const std::string& root, Sync sync, const Patience& patience, std::
 }
 
 std::unique_ptr<snapshot::Snapshotter> Store::open_snapshotter(std::string_view name) const {
-    return snapshot::open_snapshotter(name, root_ + "/snapshots");
+    // Checked when it was set.
+    const auto options = meta::Settings(*database_).find(overlay_mount_options);
+    return snapshot::open_snapshotter(name, root_ + "/snapshots",
+                                      snapshot::parse_configured_options(options.value_or("")));
+}
+
+std::optional<std::string> Store::unusable(std::string_view snapshotter) const {
+    return snapshot::unusable(snapshotter, root_ + "/snapshots");
 }
 
 FileLock Store::publish_lock(LockMode mode, const std::stop_token& stop) const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -39,6 +40,8 @@ public:
     const content::Blobs& files() const noexcept { return *files_; }
     // Opens the kind's directory on first use by the caller; invalid_argument for an unknown kind.
     std::unique_ptr<snapshot::Snapshotter> open_snapshotter(std::string_view name) const;
+    // snapshot::unusable() here.
+    std::optional<std::string> unusable(std::string_view snapshotter) const;
 
     // Shared: between a rename and its row. Exclusive: while garbage collection decides and moves files.
     FileLock publish_lock(LockMode mode, const std::stop_token& stop) const;

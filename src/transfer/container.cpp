@@ -77,7 +77,8 @@ store::Container create_container(store::Store& store, const ContainerOptions& o
     store::Snapshots snapshots(store, name_space, options.unpack.snapshotter);
     if (snapshots.find(options.id))
         throw Error(ErrorKind::already_exists, "snapshot ", options.id, " already exists");
-    store::Snapshots::Draft draft(snapshots, store::SnapshotKind::active, unpacked.top.string(), lease, stop);
+    store::Snapshots::Draft draft(snapshots, store::SnapshotKind::active, unpacked.top.string(),
+                                  options.snapshot_labels, lease, stop);
     oci::SpecOptions spec = options.spec;
     spec.user = find_user(snapshots, draft.stack(), options.user.value_or(image.user));
     containers.create({.id = options.id,
@@ -90,7 +91,7 @@ store::Container create_container(store::Store& store, const ContainerOptions& o
                        .snapshot_key = options.id,
                        .extensions = {},
                        .sandbox = options.sandbox},
-                      draft, options.snapshot_labels);
+                      draft);
     return containers.get(options.id);
 }
 

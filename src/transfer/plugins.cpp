@@ -34,7 +34,7 @@ Plugin snapshotter_part(std::string_view name, const std::string& root) {
     Plugin made = part(snapshotter, name, {metadata});
     made.platform = oci::host_platform();
     made.exports_root = cat(root, "/snapshots/", name);
-    if (auto reason = snapshot::unusable(name)) {
+    if (auto reason = snapshot::unusable(name, root + "/snapshots")) {
         made.status = Plugin::Status::skip;
         made.reason = *std::move(reason);
     }

@@ -178,12 +178,10 @@ private:
 
     void settle(std::size_t i, const std::stop_token& stop) {
         if (!applied_[i].needs_lower) {
-            std::vector<Fd> trees;
-            std::vector<int> lowers;
-            for (const snapshot::Id parent : parents_)
-                lowers.push_back(trees.emplace_back(snapshots_.kind().tree(parent)).get());
-            if (archive::settle(snapshots_.kind().tree(extractions_[i].stack.id).get(), applied_[i], lowers,
-                                privilege_))
+            const archive::Applied& applied = applied_[i];
+            const bool alone = applied.implied.empty() && applied.passed_through.empty() && applied.whiteouts.empty();
+            const std::vector<int> lowers = alone ? std::vector<int>{} : open_parents();
+            if (archive::settle(snapshots_.kind().tree(extractions_[i].stack.id).get(), applied, lowers, privilege_))
                 return;
         }
         // This layer cannot be made without seeing those below: the kernel shows it all of them.
@@ -195,11 +193,24 @@ private:
                     {.whiteouts = archive::Whiteouts::plain, .privilege = privilege_}, stop);
     }
 
+    // Nearest first. Each is opened once: it may have to be mounted for that.
+    std::vector<int> open_parents() {
+        std::vector<int> lowers;
+        for (const snapshot::Id parent : parents_) {
+            auto found = trees_.find(parent);
+            if (found == trees_.end())
+                found = trees_.emplace(parent, snapshots_.kind().layer(parent)).first;
+            lowers.push_back(found->second.get());
+        }
+        return lowers;
+    }
+
     store::Snapshots& snapshots_;
     Work work_;
     const std::vector<Layer>& layers_;
     std::vector<Extraction> extractions_;
     std::vector<snapshot::Id> parents_; // nearest first
+    std::map<snapshot::Id, Fd> trees_;
     std::vector<Item*> items_;
     std::vector<archive::Applied> applied_;
     Privilege privilege_ = privilege();

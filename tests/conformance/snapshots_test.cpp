@@ -321,7 +321,7 @@ TEST_SUITE("snapshots" * doctest::skip(!privileged())) {
         Space space(place, "default");
         {
             LeaseHold lease(place.store, "default", "lease");
-            const Snapshots::Draft draft(space.snapshots, SnapshotKind::active, "", lease, {});
+            const Snapshots::Draft draft(space.snapshots, SnapshotKind::active, "", {}, lease, {});
             CHECK(std::filesystem::exists(place.dir.path(cat("store/snapshots/native/", draft.stack().id))));
             CHECK(space.leased().empty());
             CHECK(collect(place.store, Mode::remove, {}).snapshots.empty());
@@ -330,9 +330,9 @@ TEST_SUITE("snapshots" * doctest::skip(!privileged())) {
         space.check_directories();
         {
             LeaseHold lease(place.store, "default", "lease");
-            Snapshots::Draft draft(space.snapshots, SnapshotKind::active, "", lease, {});
+            Snapshots::Draft draft(space.snapshots, SnapshotKind::active, "", {{"a", "b"}}, lease, {});
             meta::Transaction transaction(place.store.database());
-            draft.finish("k", {{"a", "b"}});
+            draft.finish("k");
             transaction.commit();
         }
         CHECK(space.keys() == Texts{"k"});
@@ -340,9 +340,9 @@ TEST_SUITE("snapshots" * doctest::skip(!privileged())) {
         space.check_directories();
         {
             LeaseHold lease(place.store, "default", "lease");
-            Snapshots::Draft draft(space.snapshots, SnapshotKind::active, "", lease, {});
+            Snapshots::Draft draft(space.snapshots, SnapshotKind::active, "", {}, lease, {});
             const meta::Transaction transaction(place.store.database());
-            CHECK(kind_of([&] { draft.finish("k", {}); }) == ErrorKind::already_exists);
+            CHECK(kind_of([&] { draft.finish("k"); }) == ErrorKind::already_exists);
         }
         CHECK(space.keys() == Texts{"k"});
         space.check_directories();

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import pickle
 import stat
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 
@@ -80,3 +82,19 @@ def stacked(paths):
     finally:
         subprocess.run(["umount", point], check=True)
         os.rmdir(point)
+
+
+def mounted(lade, key, snapshotter):
+    """describe() of an active snapshot or a view, by mount(8) with what `snapshots mounts` prints, where nobody else sees it."""
+    point = tempfile.mkdtemp(prefix="lade-mount-")
+    try:
+        commands = lade.ok("snapshots", "--snapshotter", snapshotter, "mounts", point, key).out
+        script = f"set -e\n{commands}exec {sys.executable} {__file__} {point}"
+        done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script], check=True, stdout=subprocess.PIPE)
+        return pickle.loads(done.stdout)
+    finally:
+        os.rmdir(point)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(pickle.dumps(describe(sys.argv[1])))

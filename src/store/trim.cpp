@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/trim.hpp"
+
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "meta/namespaces.hpp"
+#include "meta/snapshots.hpp"
+
+namespace lade::store {
+
+void trim_committed(Store& store) {
+    for (const std::string_view name : snapshot::snapshotter_names()) {
+        // Opening one would make its directory.
+        if (::access(cat(store.root(), "/snapshots/", name).c_str(), F_OK) != 0)
+            continue;
+        const auto snapshotter = store.open_snapshotter(name);
+        if (!snapshotter->trims())
+            continue;
+        for (const meta::Namespace& one : meta::Namespaces(store.database()).list())
+            for (const meta::Snapshot& row : meta::Snapshots(store.database(), one.name, std::string(name)).list())
+                // One may be removed meanwhile.
+                if (row.kind == meta::SnapshotKind::committed)
+                    attempt([&] { snapshotter->trim(row.id); });
+    }
+}
+
+} // namespace lade::store
