@@ -7,8 +7,8 @@
 
 namespace lade::cli {
 
-void require_usable(const Context& context, const std::string& snapshotter) {
-    if (const auto reason = snapshot::unusable(snapshotter))
+void require_usable(Context& context, const std::string& snapshotter) {
+    if (const auto reason = context.store().unusable(snapshotter))
         throw Error(ErrorKind::permission_denied, "snapshotter ", snapshotter, ": ", unusable_text(context, *reason));
 }
 

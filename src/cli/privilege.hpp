@@ -9,7 +9,7 @@
 namespace lade::cli {
 
 // permission_denied when this process cannot make snapshots with `snapshotter`.
-void require_usable(const Context& context, const std::string& snapshotter);
+void require_usable(Context& context, const std::string& snapshotter);
 // permission_denied when this process cannot mount for others. A command that asks this must not have entered a user
 // namespace of its own, where nobody would see what it mounts (needs_rows_only).
 void require_mounting();

@@ -12,7 +12,8 @@
 #include "base/error.hpp"
 #include "base/fault.hpp"
 #include "base/files.hpp"
-#include "base/process.hpp"
+#include "base/program.hpp"
+#include "base/size.hpp"
 #include "snapshot/features.hpp"
 
 namespace lade::snapshot {
@@ -47,6 +48,20 @@ void forget_build_time(int file) {
         throw_errno(errno, "write layer.erofs");
 }
 
+// Images have no holes. Where that would matter, zeros are compressed away, and the rest with them.
+bool has_holes(int directory, const std::string& name) {
+    constexpr std::uint64_t enough = 16 * mib;
+    std::uint64_t holes = 0;
+    disk_usage(directory, name, [&](const struct stat& st) {
+        const auto size = static_cast<std::uint64_t>(st.st_size);
+        const auto allocated = static_cast<std::uint64_t>(st.st_blocks) * 512;
+        if (S_ISREG(st.st_mode) && size > allocated)
+            holes += size - allocated;
+        return true;
+    });
+    return holes > enough;
+}
+
 std::string find_maker() {
     std::string path = find_program(maker);
     if (path.empty())
@@ -76,10 +91,12 @@ void Erofs::seal(Id id, const std::stop_token& stop) {
     doing([&] { return cat("make erofs image of snapshot ", id); },
           [&] {
               remove_tree(directories().fd(), made);
-              run_program(find_maker(),
-                          {"--quiet", "-x1", "-Eforce-inode-extended,nosbcrc", "--preserve-mtime",
-                           "-U00000000-0000-0000-0000-000000000000", directories().path(made), path(id)},
-                          stop);
+              std::vector<std::string> arguments{"--quiet", "-x1", "-Eforce-inode-extended,nosbcrc", "--preserve-mtime",
+                                                 "-U00000000-0000-0000-0000-000000000000"};
+              if (has_holes(directories().fd(), cat(id)))
+                  arguments.emplace_back("-zlz4");
+              arguments.insert(arguments.end(), {directories().path(made), path(id)});
+              run_program(find_maker(), arguments, stop);
               forget_build_time(open_at(directories().fd(), made, O_WRONLY | O_NOFOLLOW).get());
               fault::point("snapshot.seal.image");
               if (::renameat(directories().fd(), made.c_str(), directories().fd(), image_of(id).c_str()) != 0)

@@ -98,23 +98,38 @@ void mount_long_overlay(const Mount& mount, const std::string& source, const std
     attach(made, point);
 }
 
-// The layers below are seen through a mount that remaps them; what is written on top has those owners already. It is
-// covered by the overlay, which keeps it.
+// The namespace would take them along, but later than the end of its thread: an upper directory must be free at once.
+class Detached {
+public:
+    explicit Detached(std::string point) : point_(std::move(point)) {}
+    ~Detached() { ::umount2(point_.c_str(), MNT_DETACH); }
+    Detached(const Detached&) = delete;
+    Detached& operator=(const Detached&) = delete;
+
+private:
+    std::string point_;
+};
+
+// The layers below are seen through a mount that remaps them; what is written on top has those owners already. It lies
+// where no name of the overlay leads, and only until the overlay has it.
 void mount_remapped_overlay(const Mount& mount, const std::string& point, const MountOptions& options) {
     OverlayOptions overlay = parse_overlay_options(options.data);
     const std::string base = common_directory(overlay.lowers);
     if (base.empty())
         throw Error(ErrorKind::failed_precondition, "mount overlay: its layers have no directory in common to remap");
-    attach(open_remapped(base, false, options.uid_mapping, options.gid_mapping), point);
-    if (::chdir(point.c_str()) != 0)
-        throw_errno(errno, "enter ", printable(point));
+    const std::string place = overlay.lowers.front();
+    attach(open_remapped(base, false, options.uid_mapping, options.gid_mapping), place);
+    const Detached remapped(place);
+    if (::chdir(place.c_str()) != 0)
+        throw_errno(errno, "enter ", printable(place));
     for (std::string& lower : overlay.lowers)
         lower.erase(0, base.size());
     const std::string data = join(format_overlay_options(overlay), ",");
+    // The source as below.
     if (data.size() < room_for_options())
-        call_mount(mount, mount.source, point, options.flags, data);
+        call_mount(mount, base, point, options.flags, data);
     else
-        mount_long_overlay(mount, point, overlay, options.flags);
+        mount_long_overlay(mount, base, point, overlay, options.flags);
 }
 
 // A long stack is named from the directory that all of it lies in. So is one whose path would need escapes, which
@@ -198,18 +213,6 @@ Fd in_private_namespace(const std::function<Fd()>& work) {
         std::rethrow_exception(error);
     return result;
 }
-
-// The namespace would take them along, but later than the end of its thread: an upper directory must be free at once.
-class Detached {
-public:
-    explicit Detached(std::string point) : point_(std::move(point)) {}
-    ~Detached() { ::umount2(point_.c_str(), MNT_DETACH); }
-    Detached(const Detached&) = delete;
-    Detached& operator=(const Detached&) = delete;
-
-private:
-    std::string point_;
-};
 
 // `take` makes the result from the place where all is mounted.
 Fd assemble(const std::vector<Mount>& mounts, const std::string& place, const std::function<Fd()>& take) {

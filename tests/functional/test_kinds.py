@@ -97,3 +97,46 @@ class Kinds(Case):
         if plugin["status"] == "ok":
             raise unittest.SkipTest("the scratch directory is on btrfs")
         self.fails(self.lade.run("images", "pull", "--snapshotter", "btrfs", "127.0.0.1:1/x"), 7, "btrfs", plugin["reason"])
+
+
+class Options(RegistryCase):
+    def options(self, kind, key="c"):
+        return self.lade.json("snapshots", "--snapshotter", kind, "mounts", "/x", key)[-1]["options"]
+
+    def test_configured_options_are_those_of_overlays_alone(self):
+        need_root()
+        ref = self.registry.add(Image([Layer().file("a"), Layer().file("b")]))
+        self.lade.ok("images", "pull", ref)
+        self.lade.ok("containers", "create", ref, "c", "true")
+        self.lade.ok("containers", "create", "--snapshotter", "native", ref, "n", "true")
+        self.assertNotIn("volatile", self.options("overlayfs"))
+        self.lade.ok("store", "config", "overlay-mount-options", "volatile,xino=off")
+        self.assertEqual(self.lade.ok("store", "config", "overlay-mount-options").out, "volatile,xino=off\n")
+        self.assertEqual(self.lade.json("store", "config")["overlay-mount-options"], "volatile,xino=off")
+        words = self.options("overlayfs")
+        self.assertEqual([word.split("=")[0] for word in words[:5]], ["workdir", "upperdir", "lowerdir", "volatile", "xino"])
+        self.assertEqual(self.options("native", "n"), ["rbind", "rw"])
+        # What lade looks at by itself is none of them: the upper directory may be used again.
+        self.lade.ok("containers", "create", ref, "d", "true")
+        for value in ("nfs_export=on", "lowerdir=/", "volatile,", "metacopy=on"):
+            self.fails(self.lade.run("store", "config", "overlay-mount-options", value), 2, "overlay-mount-options")
+        self.lade.ok("store", "config", "overlay-mount-options", "")
+        self.assertEqual(self.lade.json("store", "config")["overlay-mount-options"], "")
+        self.assertNotIn("volatile", self.options("overlayfs"))
+
+    def test_owners_are_remapped_by_labels(self):
+        need_root()
+        ref = self.registry.add(Image([Layer().dir("./").file("a", uid=5, gid=6)]))
+        self.lade.ok("images", "pull", ref)
+        mapping = "0:100000:65536"
+        labels = [word for kind in ("uid", "gid") for word in ("--snapshotter-label", f"containerd.io/snapshot/{kind}mapping={mapping}")]
+        self.lade.ok("containers", "create", *labels, ref, "c", "true")
+        self.assertEqual(self.options("overlayfs")[:2], [f"uidmap={mapping}", f"gidmap={mapping}"])
+        status = os.stat(self.lade.json("snapshots", "info", "c")["path"])
+        self.assertEqual((status.st_uid, status.st_gid), (100000, 100000))
+        bad = ("--snapshotter-label", "containerd.io/snapshot/uidmapping=1:2:3")
+        self.fails(self.lade.run("containers", "create", *bad, ref, "d", "true"), 2, "uidmapping")
+        self.fails(self.lade.run("containers", "create", "--snapshotter", "native", *labels, ref, "e", "true"), 2, "native", "remap")
+        # Nothing is left of those.
+        self.assertEqual([row["key"] for row in self.lade.json("snapshots", "ls", "kind==active")], ["c"])
+        self.assertEqual(self.lade.json("snapshots", "--snapshotter", "native", "ls", "kind==active"), [])

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <fstream>
+#include <span>
 #include <sstream>
 
 #include "base/error.hpp"
@@ -113,6 +114,24 @@ TEST_SUITE("erofs") {
         // The same files, the same bytes.
         erofs.seal(2, {});
         CHECK((bytes_of(image_of(dir, 1)) == bytes_of(image_of(dir, 2))));
+    }
+
+    TEST_CASE("a file that is mostly a hole makes a small image") {
+        if (!usable())
+            return;
+        constexpr off_t size = off_t{256} << 20U;
+        const test::TemporaryDirectory dir;
+        Erofs erofs(dir.path(), {});
+        erofs.create({.id = 1, .parents = {}}, {});
+        const Fd file = open_at(erofs.tree(1).get(), "sparse", O_RDWR | O_CREAT, 0644);
+        REQUIRE(::ftruncate(file.get(), size) == 0);
+        REQUIRE(::pwrite(file.get(), "end", 3, size) == 3);
+        erofs.seal(1, {});
+        CHECK(erofs.usage({.id = 1, .parents = {}, .labels = {}, .is_committed = true}).size < 16U << 20U);
+        const Fd found = open_at(erofs.layer(1).get(), "sparse", O_RDONLY);
+        std::array<std::byte, 8> bytes{};
+        REQUIRE(read_some_at(found.get(), bytes, size - 3, "sparse") == 6);
+        CHECK(as_text(std::span(bytes).first(6)) == std::string_view("\0\0\0end", 6));
     }
 
     TEST_CASE("what changes after a seal that led to nothing is in the next one") {

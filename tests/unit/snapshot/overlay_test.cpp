@@ -160,7 +160,7 @@ TEST_SUITE("overlay" * doctest::skip(::geteuid() != 0)) {
             return std::pair(st.st_uid, st.st_gid);
         };
         try {
-            const Fd root = open_mounts(layers.overlay.mounts(stack, Access::read_write), layers.dir.path("scratch"));
+            const Fd root = open_mounts(layers.overlay.mounts(stack, Access::read_write), layers.overlay.path(4));
             CHECK(owner(root, "of-1") == std::pair(uid_t{100007}, gid_t{100008}));
             CHECK(owner(root, "of-2") == std::pair(uid_t{100007}, gid_t{100008}));
             CHECK(owner(root, ".") == std::pair(uid_t{100000}, gid_t{100000}));
