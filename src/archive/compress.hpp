@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Encoders for layer blobs (registry-and-unpack.md 5.6), the other direction of compression.hpp. The same bytes give
-// the same bytes: no time, no name, one thread.
+// the same bytes, in whatever pieces they come: no time, no name, and nothing depends on how many cores there are. gzip
+// uses all of them.
 #pragma once
 
 #include <memory>

@@ -60,6 +60,48 @@ TEST_SUITE("archive") {
             }
     }
 
+    TEST_CASE("pieces make no difference, whatever their edges are") {
+        const std::string text = sample(1'100'000);
+        for (const std::size_t size :
+             {32'767U, 32'768U, 262'143U, 262'144U, 262'145U, 524'288U, 1'048'576U, 1'100'000U}) {
+            INFO(size);
+            const std::string part = text.substr(0, size);
+            const std::string bytes = compressed(part, cat(oci, "+gzip"));
+            CHECK(plain(bytes, cat(oci, "+gzip")) == part);
+            CHECK(bytes == compressed(part, cat(oci, "+gzip"), {}, 1000));
+            CHECK(bytes == compressed(part, cat(oci, "+gzip"), {}, size));
+        }
+        const std::string noise = [] {
+            std::minstd_rand random(3);
+            std::string bytes(600'000, '\0');
+            for (char& c : bytes)
+                c = static_cast<char>(random() >> 8U);
+            return bytes;
+        }();
+        for (const int level : {1, 6, 9})
+            CHECK(plain(compressed(noise, cat(oci, "+gzip"), level), cat(oci, "+gzip")) == noise);
+    }
+
+    TEST_CASE("an encoder that cannot pass on what it made ends") {
+        class Full final : public Sink {
+        public:
+            void write(std::span<const std::byte> bytes) override {
+                if ((left_ -= std::min(left_, bytes.size())) == 0)
+                    throw Error(ErrorKind::resource_exhausted, "full");
+            }
+
+        private:
+            std::size_t left_ = 100'000;
+        } full;
+        const std::string text = sample(5'000'000);
+        for (const char* type : {"+gzip", "+zstd"})
+            CHECK(test::kind_of([&] {
+                      const auto compressor = compress(full, cat(oci, type));
+                      compressor->write(as_bytes(text));
+                      compressor->finish();
+                  }) == ErrorKind::resource_exhausted);
+    }
+
     TEST_CASE("the header of gzip tells no time and no name") {
         const std::string bytes = compressed("text", cat(oci, "+gzip"));
         CHECK(bytes.substr(0, 8) == std::string("\x1f\x8b\x08\0\0\0\0\0", 8));
