@@ -148,6 +148,7 @@ private:
         if (std::ranges::any_of(
                 found, [&](const store::Image& one) { return one.target.digest != found.front().target.digest; })) {
             std::vector<std::string> names;
+            names.reserve(found.size());
             for (const store::Image& image : found)
                 names.push_back(printable(image.name));
             throw Error(ErrorKind::failed_precondition, "snapshot ", printable(options_.key),
