@@ -83,7 +83,7 @@ private:
     }
 
     std::optional<TreePair::Item> next() {
-        return doing([&] { return "/" + printable(folders_[pair_.depth() - 1]->path()); },
+        return doing([&] { return cat('/', printable(folders_[pair_.depth() - 1]->path())); },
                      [&] { return pair_.next(); });
     }
 
