@@ -87,10 +87,11 @@ void set_labels(Json& config, const std::string& text) {
 }
 
 void set_directory(Json& config, const std::string& text) {
-    const Json old = config.value("WorkingDir", Json());
-    const std::string base =
-        old.is_string() && !old.get_ref<const std::string&>().empty() ? old.get<std::string>() : "/";
-    config["WorkingDir"] = text.starts_with('/') ? text : cat(base, base.ends_with('/') ? "" : "/", text);
+    const auto old = config.find("WorkingDir");
+    std::string base = old != config.end() && old->is_string() ? old->get<std::string>() : "";
+    if (!base.ends_with('/'))
+        base += '/';
+    config["WorkingDir"] = text.starts_with('/') ? text : base + text;
 }
 
 void expose(Json& config, const std::string& text) {
