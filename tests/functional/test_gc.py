@@ -72,12 +72,12 @@ class Gc(GcCase):
 
     def test_strange_things_below_snapshots_go(self):
         folder = self.lade.root / "snapshots"
-        for name in ("overlayfs/junk", "overlayfs/77", "btrfs/1"):
+        for name in ("overlayfs/junk", "overlayfs/77", "zfs/1"):
             (folder / name).mkdir(parents=True)
         (folder / "file").write_text("x")
         self.write({("snapshot", ("overlayfs", "s")): {"parent": None, "labels": {GC + "root": "1"}}})
         dry = self.lade.json("gc", "--dry-run")
-        names = [f"snapshots/{name}" for name in ("btrfs", "file", "overlayfs/77", "overlayfs/junk")]
+        names = [f"snapshots/{name}" for name in ("file", "overlayfs/77", "overlayfs/junk", "zfs")]
         self.assertEqual([f["key"] for f in dry["removed"]["files"]], names)
         real = self.lade.json("gc")
         self.assertEqual(real["removed"], dry["removed"])
