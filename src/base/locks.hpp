@@ -37,8 +37,8 @@ struct ByteRange {
 inline constexpr std::string_view unknown_holder = "another process";
 
 // Who holds an exclusive lock on a part of the file, or any lock when nobody does: "process 1234 (lade images pull x)",
-// joined by commas (describe_process); unknown_holder when the kernel does not say. No descriptor is opened on the file: closing one would drop this
-// process's own locks of the POSIX kind.
+// joined by commas (describe_process); unknown_holder when the kernel does not say. No descriptor is opened on the
+// file: closing one would drop this process's own locks of the POSIX kind.
 std::string lock_holders(dev_t device, ino_t inode, ByteRange range = {.first = 0, .last = UINT64_MAX});
 
 // One wait, from the first failed attempt on.

@@ -69,7 +69,8 @@ class Rootless(RegistryCase):
         source = Path(tree.__file__).read_text()
         mount = f"mount -t overlay overlay -o ro,userxattr,index=off,lowerdir={':'.join(paths)} /mnt" if overlay else f"mount --bind {paths[0]} /mnt"
         script = f"{mount} && exec /usr/bin/python3 -c \"$1\""
-        result = self.done("unshare", "sh", "-c", script, "sh", source + "\nprint(repr(describe('/mnt')))")
+        program = f"import types\nmodule = types.ModuleType('tree')\nexec({source!r}, module.__dict__)\nprint(repr(module.describe('/mnt')))"
+        result = self.done("unshare", "sh", "-c", script, "sh", program)
         described = ast.literal_eval(result.out)
         for facts in described.values():
             facts["xattrs"] = {name: value for name, value in facts["xattrs"].items() if not name.startswith("user.overlay.")}
