@@ -12,6 +12,7 @@
 #include "cli/privilege.hpp"
 #include "cli/snapshots.hpp"
 #include "store/mounts.hpp"
+#include "store/namespaces.hpp"
 
 namespace lade::cli {
 
@@ -50,16 +51,22 @@ void create(Context& context, const CreateFlags& flags, store::SnapshotKind kind
     require_usable(context, snapshotter);
     store::Snapshots snapshots = changing_snapshots(context, flags.snapshotter);
     std::optional<store::Kept> kept;
-    const store::Snapshot made = doing(
-        [&] { return cat(is_view ? "view " : "prepare ", printable(flags.key)); },
-        [&] {
-            store::LeaseHold lease(context.store(), context.name_space, context.lease);
-            store::Snapshot snapshot =
-                snapshots.create(kind, flags.key, snapshots.complete(flags.parent), labels, lease, context.stop());
-            kept =
-                keep(context, !is_view || flags.no_lease, {.type = cat("snapshots/", snapshotter), .key = flags.key});
-            return snapshot;
-        });
+    const store::Snapshot made =
+        doing([&] { return cat(is_view ? "view " : "prepare ", printable(flags.key)); },
+              [&] {
+                  store::LeaseHold lease(context.store(), context.name_space, context.lease);
+                  // First, so that it is held from its first instant, also when this process is killed right then.
+                  kept = keep(context, !is_view || flags.no_lease,
+                              {.type = cat("snapshots/", snapshotter), .key = flags.key});
+                  try {
+                      return snapshots.create(kind, flags.key, snapshots.complete(flags.parent), labels, lease,
+                                              context.stop());
+                  } catch (const Error&) {
+                      if (kept)
+                          attempt([&] { store::Leases(context.store(), context.name_space).remove(kept->lease); });
+                      throw;
+                  }
+              });
     const std::vector<snapshot::Mount> mounts = snapshots.mounts(made.key);
     if (context.json) {
         Json document = describe(made, snapshotter);

@@ -193,7 +193,8 @@ std::int64_t Snapshots::remove(const std::string& key) {
         throw Error(ErrorKind::failed_precondition, "cannot remove snapshot ", printable(key), " with child ",
                     printable(child.text(0)));
     database_.run("DELETE FROM snapshots WHERE id = ?", snapshot.id);
-    publish(database_, namespace_, "/snapshot/remove", {{"key", key}, {"snapshotter", snapshotter_}});
+    if (!key.starts_with(draft_prefix))
+        publish(database_, namespace_, "/snapshot/remove", {{"key", key}, {"snapshotter", snapshotter_}});
     return snapshot.id;
 }
 

@@ -29,6 +29,9 @@ struct Snapshot {
     Time updated{};
 };
 
+// How the keys of rows begin that begin() makes for store's drafts: nobody was told of them, nor is of their end.
+constexpr std::string_view draft_prefix = "draft-lade-";
+
 class Snapshots {
 public:
     Snapshots(Database& database, std::string name_space, std::string snapshotter)

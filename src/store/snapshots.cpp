@@ -204,7 +204,7 @@ void Snapshots::commit_active(const std::string& key, const std::string& name, c
 
 Snapshots::Draft::Draft(Snapshots& snapshots, SnapshotKind kind, const std::string& parent, const oci::Labels& labels,
                         LeaseHold& lease, const std::stop_token& stop)
-    : snapshots_(snapshots), lease_(lease), key_(working_key("draft-")) {
+    : snapshots_(snapshots), lease_(lease), key_(working_key(meta::draft_prefix)) {
     oci::validate(labels);
     stack_.labels = labels;
     if (!snapshots.snapshotter_->remaps())

@@ -82,6 +82,8 @@ class Crash(RegistryCase):
         seen = {}
         for row in lade.json("snapshots", "--snapshotter", snapshotter, "ls"):
             facts = {name: row[name] for name in ("parent", "kind", "labels")}
+            if "containerd.io/gc.root" in facts["labels"]:
+                facts["labels"]["containerd.io/gc.root"] = "since then"
             path = lade.json("snapshots", "--snapshotter", snapshotter, "info", row["key"])["path"]
             if os.path.isdir(path):
                 facts["tree"] = self.described(path)
