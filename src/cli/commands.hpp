@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command tree, one function per group: the whole of what exists is the list in app.cpp.
+// The command tree: the whole of what exists is said in app.cpp.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -11,15 +11,18 @@
 
 namespace lade::cli {
 
-void add_images(CLI::App& app, Context& context);
-void add_content(CLI::App& app, Context& context);
-void add_snapshots(CLI::App& app, Context& context);
-void add_containers(CLI::App& app, Context& context);
-void add_leases(CLI::App& app, Context& context);
-void add_namespaces(CLI::App& app, Context& context);
-void add_store(CLI::App& app, Context& context);
+// The commands of each group.
+void add_images(CLI::App& group, Context& context);
+void add_content(CLI::App& group, Context& context);
+void add_snapshots(CLI::App& group, Context& context);
+void add_containers(CLI::App& group, Context& context);
+void add_leases(CLI::App& group, Context& context);
+void add_namespaces(CLI::App& group, Context& context);
+void add_store(CLI::App& group, Context& context);
+void add_plugins(CLI::App& group, Context& context);
+
+// Commands of no group.
 void add_events(CLI::App& app, Context& context);
-void add_plugins(CLI::App& app, Context& context);
 void add_gc(CLI::App& app, Context& context);
 void add_unshare(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);

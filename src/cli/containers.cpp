@@ -138,8 +138,7 @@ Json to_json(const store::Container& container) {
             {"updated", rfc3339(container.updated)}};
 }
 
-void add_containers(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "containers", "keep records of what is to run", {"container", "c"});
+void add_containers(CLI::App& group, Context& context) {
     auto flags = std::make_shared<Flags>();
     const auto add = [&](CLI::App& command, void (*work)(Context&, const Flags&)) {
         command.callback(

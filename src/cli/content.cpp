@@ -228,8 +228,7 @@ oci::Digest resolve_digest(Context& context, const std::string& text) {
     return store::get_digest(context.existing_store(), context.name_space, text);
 }
 
-void add_content(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "content", "look at, fetch, change and remove blobs");
+void add_content(CLI::App& group, Context& context) {
     add_list(group, context);
     add_active(group, context);
     add_get(group, context);

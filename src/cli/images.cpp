@@ -112,8 +112,7 @@ Json to_json(const store::Image& image) {
             {"updated", rfc3339(image.updated)}};
 }
 
-void add_images(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "images", "pull, unpack, mount, name, check and remove images", {"image", "i"});
+void add_images(CLI::App& group, Context& context) {
     add_pull(group, context);
     add_unpack(group, context);
     add_mounting(group, context);

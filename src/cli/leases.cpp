@@ -204,8 +204,7 @@ void add_resources(CLI::App& group, Context& context) {
 
 } // namespace
 
-void add_leases(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "leases", "keep things from garbage collection for a while", {"lease"});
+void add_leases(CLI::App& group, Context& context) {
     add_list(group, context);
     add_create(group, context);
     add_remove(group, context);

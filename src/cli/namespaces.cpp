@@ -64,8 +64,7 @@ struct Flags {
 
 } // namespace
 
-void add_namespaces(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "namespaces", "keep images of several users apart", {"namespace", "ns"});
+void add_namespaces(CLI::App& group, Context& context) {
     auto flags = std::make_shared<Flags>();
 
     CLI::App& ls = add_command(group, "ls", "list namespaces", {"list"});

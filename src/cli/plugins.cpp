@@ -82,8 +82,7 @@ void list(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_plugins(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "plugins", "the parts that lade is made of", {"plugin"});
+void add_plugins(CLI::App& group, Context& context) {
     auto flags = std::make_shared<Flags>();
 
     CLI::App& ls = add_command(group, "ls", "list them and say what works here", {"list"});

@@ -48,8 +48,7 @@ Json describe(const store::Snapshot& snapshot, const std::string& snapshotter) {
             {"labels", labels_json(snapshot.labels)}};
 }
 
-void add_snapshots(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "snapshots", "make, mount, look at and remove snapshots", {"snapshot"});
+void add_snapshots(CLI::App& group, Context& context) {
     const auto flag = std::make_shared<std::string>();
     group.add_option("--snapshotter", *flag, "the snapshotter, the namespace's own or overlayfs unless given")
         ->envname("CONTAINERD_SNAPSHOTTER");

@@ -44,8 +44,7 @@ void config(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_store(CLI::App& app, Context& context) {
-    CLI::App& group = add_group(app, "store", "settings of the store itself");
+void add_store(CLI::App& group, Context& context) {
     CLI::App& command = add_command(group, "config", "print settings, or set one");
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/http.hpp"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -12,6 +10,7 @@
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
+#include "registry/curl.hpp"
 
 #ifndef LADE_VERSION
 #define LADE_VERSION "dev"
@@ -33,20 +32,14 @@ constexpr long max_poll_ms = 1000;
 // A TLS handshake with an http server on loopback (see channel.cpp) may be met with silence.
 constexpr std::chrono::seconds loopback_connect{3};
 
-using Easy = std::unique_ptr<CURL, decltype([](CURL* easy) { curl_easy_cleanup(easy); })>;
-using Multi = std::unique_ptr<CURLM, decltype([](CURLM* multi) { curl_multi_cleanup(multi); })>;
-using List = std::unique_ptr<curl_slist, decltype([](curl_slist* list) { curl_slist_free_all(list); })>;
-
-void start_curl() {
-    static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (started != CURLE_OK)
-        throw Error(ErrorKind::internal, "cannot start libcurl: ", curl_easy_strerror(started));
-}
+using Easy = std::unique_ptr<CURL, decltype([](CURL* easy) { curl().easy_cleanup(easy); })>;
+using Multi = std::unique_ptr<CURLM, decltype([](CURLM* multi) { curl().multi_cleanup(multi); })>;
+using List = std::unique_ptr<curl_slist, decltype([](curl_slist* list) { curl().slist_free_all(list); })>;
 
 template <typename Value>
 void set(CURL* easy, CURLoption option, Value value) {
-    if (const CURLcode code = curl_easy_setopt(easy, option, value); code != CURLE_OK)
-        throw Error(ErrorKind::internal, "libcurl option ", static_cast<int>(option), ": ", curl_easy_strerror(code));
+    if (const CURLcode code = curl().easy_setopt(easy, option, value); code != CURLE_OK)
+        throw Error(ErrorKind::internal, "libcurl option ", static_cast<int>(option), ": ", curl().easy_strerror(code));
 }
 
 const char* environment(const char* name) {
@@ -111,7 +104,7 @@ std::string describe(const Request& request) {
 // below the handles belong to the exchange under way.
 class Client::Session {
 public:
-    Session() : multi_(curl_multi_init()) {
+    Session() : multi_(curl().multi_init()) {
         if (!multi_)
             throw Error(ErrorKind::resource_exhausted, "cannot make a libcurl handle");
         pending_.reserve(piece);
@@ -218,7 +211,7 @@ void Client::Session::on_header(std::string_view line) {
 bool Client::Session::on_body(std::string_view bytes) {
     if (response_.status == 0) {
         long status = 0;
-        curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+        curl().easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
         response_.status = static_cast<int>(status);
     }
     if (!response_.ok()) {
@@ -251,11 +244,11 @@ void Client::Session::flush() {
 void Client::Session::prepare(const Request& request, const Timeouts& timeouts) {
     // One that saw a failure is not used again: libcurl leaves traces in it that curl_easy_reset() does not undo.
     if (!std::exchange(reusable_, false))
-        easy_.reset(curl_easy_init());
+        easy_.reset(curl().easy_init());
     CURL* const easy = easy_.get();
     if (easy == nullptr)
         throw Error(ErrorKind::resource_exhausted, "cannot make a libcurl handle");
-    curl_easy_reset(easy);
+    curl().easy_reset(easy);
     reason_[0] = '\0';
     set(easy, CURLOPT_URL, request.url.string().c_str());
     set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -292,7 +285,7 @@ void Client::Session::prepare(const Request& request, const Timeouts& timeouts) 
         if (std::ranges::any_of(header, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }))
             throw Error(ErrorKind::invalid_argument, describe(request), ": a request header with control characters");
         // On failure the list is left as it was, on success `head` is it.
-        curl_slist* const head = curl_slist_append(headers_.get(), header.c_str());
+        curl_slist* const head = curl().slist_append(headers_.get(), header.c_str());
         if (head == nullptr)
             throw Error(ErrorKind::resource_exhausted, "out of memory");
         static_cast<void>(headers_.release());
@@ -316,44 +309,44 @@ void Client::Session::prepare(const Request& request, const Timeouts& timeouts) 
 
 CURLcode Client::Session::run(const Timeouts& timeouts) {
     CURLM* const multi = multi_.get();
-    const std::stop_callback wake(*stop_, [multi] { curl_multi_wakeup(multi); });
+    const std::stop_callback wake(*stop_, [multi] { curl().multi_wakeup(multi); });
     for (;;) {
         check_stop(*stop_);
         int running = 0;
-        if (const CURLMcode code = curl_multi_perform(multi, &running); code != CURLM_OK)
-            throw Error(ErrorKind::internal, "libcurl: ", curl_multi_strerror(code));
+        if (const CURLMcode code = curl().multi_perform(multi, &running); code != CURLM_OK)
+            throw Error(ErrorKind::internal, "libcurl: ", curl().multi_strerror(code));
         if (thrown_)
             std::rethrow_exception(thrown_);
         flush();
         int left = 0;
-        while (const CURLMsg* message = curl_multi_info_read(multi, &left))
+        while (const CURLMsg* message = curl().multi_info_read(multi, &left))
             if (message->msg == CURLMSG_DONE)
                 return message->data.result;
         if (phase_ == Phase::waiting && Clock::now() - asked_at_ > timeouts.header)
             throw Transient(describe(*request_), ": no reply within ", timeouts.header.count(), " seconds");
-        if (const CURLMcode code = curl_multi_poll(multi, nullptr, 0, max_poll_ms, nullptr); code != CURLM_OK)
-            throw Error(ErrorKind::internal, "libcurl: ", curl_multi_strerror(code));
+        if (const CURLMcode code = curl().multi_poll(multi, nullptr, 0, max_poll_ms, nullptr); code != CURLM_OK)
+            throw Error(ErrorKind::internal, "libcurl: ", curl().multi_strerror(code));
     }
 }
 
 Response Client::Session::finish(CURLcode code) {
     CURL* const easy = easy_.get();
     if (code != CURLE_OK && !enough_) {
-        const std::string cause = reason_[0] != '\0' ? printable(reason_.data()) : curl_easy_strerror(code);
+        const std::string cause = reason_[0] != '\0' ? printable(reason_.data()) : curl().easy_strerror(code);
         if (const ErrorKind kind = kind_of_certificate_failure(code); kind != ErrorKind::internal)
             throw Error(kind, describe(*request_), ": ", cause);
         if (code == CURLE_OUT_OF_MEMORY)
             throw Error(ErrorKind::resource_exhausted, describe(*request_), ": ", cause);
         long os_error = 0;
-        curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+        curl().easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
         Transient failure(describe(*request_), ": ", cause);
         failure.unreachable = is_unreachable(code, os_error);
         throw failure;
     }
     long status = 0;
     curl_off_t retry_after = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after);
+    curl().easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl().easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after);
     response_.status = static_cast<int>(status);
     response_.retry_after = std::chrono::seconds(std::max<curl_off_t>(retry_after, 0));
     if (response_.ok() && !begun_)
@@ -381,10 +374,10 @@ Response Client::Session::exchange(const Request& request, Receiver& receiver, c
     // Taken out again however this ends; a transfer that is not done loses its connection thereby.
     struct Added {
         Added(CURLM* m, CURL* e) : multi(m), easy(e) {
-            if (const CURLMcode code = curl_multi_add_handle(multi, easy); code != CURLM_OK)
-                throw Error(ErrorKind::internal, "libcurl: ", curl_multi_strerror(code));
+            if (const CURLMcode code = curl().multi_add_handle(multi, easy); code != CURLM_OK)
+                throw Error(ErrorKind::internal, "libcurl: ", curl().multi_strerror(code));
         }
-        ~Added() { curl_multi_remove_handle(multi, easy); }
+        ~Added() { curl().multi_remove_handle(multi, easy); }
         Added(const Added&) = delete;
         Added& operator=(const Added&) = delete;
         CURLM* multi;
@@ -409,10 +402,8 @@ public:
                 idle.erase(best);
             }
         }
-        if (!session_) {
-            start_curl();
+        if (!session_)
             session_ = std::make_unique<Session>();
-        }
     }
     ~Lease() {
         const std::scoped_lock lock(client_.mutex_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One HTTP exchange: no redirect, no retry, no authentication is done here. The only door to libcurl.
+// One HTTP exchange: no redirect, no retry, no authentication is done here. The only user of libcurl.
 // A Client may be used from several threads at once; each exchange borrows one of its sessions, so
 // connections are used again. Every wait ends with Error cancelled soon after `stop` is requested.
 #pragma once

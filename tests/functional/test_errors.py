@@ -56,6 +56,15 @@ class BadInput(RegistryCase):
         self.fails(self.pull(f"{self.registry.host}/image:none"), 3, "image:none", "404")
         self.assert_usable()
 
+    def test_without_libcurl_only_registries_are_out_of_reach(self):
+        folder = self.scratch / "libraries"
+        folder.mkdir()
+        (folder / "libcurl.so.4").write_text("no library")
+        without = {"LD_LIBRARY_PATH": str(folder)}
+        self.fails(self.pull(env=without), 1, "libcurl")
+        self.assertEqual(self.lade.run("images", "ls", env=without).code, 0)
+        self.assert_usable()
+
     def test_a_registry_that_is_down(self):
         host = f"127.0.0.1:{free_port()}"
         self.fails(self.pull(f"{host}/image:latest"), 6, host)
