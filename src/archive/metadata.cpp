@@ -31,11 +31,6 @@ int set_xattr(int fd, const std::string& name, const std::string& value) {
     return ::setxattr(by_descriptor(fd).c_str(), name.c_str(), value.data(), value.size(), 0) == 0 ? 0 : errno;
 }
 
-// What overlayfs and other trusted readers would believe (safety.md 1.6).
-bool is_forbidden(std::string_view name) {
-    return name.starts_with("trusted.") || is_overlay_mark(name);
-}
-
 } // namespace
 
 Times times_of(const Entry& entry) {
@@ -68,7 +63,8 @@ void Metadata::set_owner(int fd, const Entry& entry) {
 
 void Metadata::set_xattrs(int fd, const Entry& entry) {
     for (const auto& [name, value] : entry.xattrs) {
-        if (is_forbidden(name))
+        // overlayfs would believe them (safety.md 1.6).
+        if (is_overlay_mark(name))
             continue;
         const int code = set_xattr(fd, name, value);
         if (code == 0)

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from support import tree
+from support import kinds, tree
 from support.broken import RegistryCase
 from support.images import Image, Layer
 from support.invariants import violations
@@ -40,23 +40,19 @@ class Crash(RegistryCase):
         if b"LADE_FAULT" not in BINARY.read_bytes():
             self.skipTest("the program was built without -Dfaults=true")
 
-    def snapshotters(self):
-        wanted = "type==io.containerd.snapshotter.v1"
-        return [plugin["id"] for plugin in self.lade.json("plugins", "ls", wanted) if plugin["status"] == "ok"]
-
-    def prepared(self, snapshotter):
-        """Stores to begin with: name -> (folder, key of the image's top snapshot)."""
+    def prepared(self, snapshotter, place):
+        """Stores to begin with, below `place`: name -> (store, command that is to be killed)."""
         ref = self.registry.add(image())
-        pulled = Lade(self.scratch / f"pulled-{snapshotter}")
+        pulled = Lade(place / "pulled")
         pulled.ok("images", "pull", "--no-unpack", ref)
-        unpacked = Lade(self.scratch / f"unpacked-{snapshotter}")
+        unpacked = Lade(place / "unpacked")
         self.copy(pulled.root, unpacked.root)
         top = unpacked.json("images", "unpack", "--snapshotter", snapshotter, ref)["chain_id"]
-        doomed = Lade(self.scratch / f"doomed-{snapshotter}")
+        doomed = Lade(place / "doomed")
         self.copy(unpacked.root, doomed.root)
         doomed.ok("--no-gc", "images", "rm", ref)
         snapshots = ("snapshots", "--snapshotter", snapshotter)
-        work = Lade(self.scratch / f"work-{snapshotter}")
+        work = Lade(place / "work")
         self.copy(unpacked.root, work.root)
         work.ok(*snapshots, "prepare", "work", top)
         changed = Path(work.json(*snapshots, "info", "work")["path"])
@@ -76,6 +72,10 @@ class Crash(RegistryCase):
     def copy(source, target):
         shutil.rmtree(target, ignore_errors=True)
         subprocess.run(["cp", "-a", source, target], check=True)
+        for subvolume in source.glob("snapshots/btrfs/*/fs"):
+            copied = target / subvolume.relative_to(source)
+            shutil.rmtree(copied)
+            subprocess.run(["btrfs", "-q", "subvolume", "snapshot", subvolume, copied], check=True)
 
     def state(self, lade, snapshotter):
         """What people see: rows without their times, and the trees."""
@@ -87,8 +87,23 @@ class Crash(RegistryCase):
             path = lade.json("snapshots", "--snapshotter", snapshotter, "info", row["key"])["path"]
             if os.path.isdir(path):
                 facts["tree"] = self.described(path)
+            elif row["kind"] == "committed":
+                facts["tree"] = self.shown(lade, snapshotter, row["key"])
             seen[row["key"]] = facts
         return seen, sorted(row["name"] for row in lade.json("images", "ls"))
+
+    def shown(self, lade, snapshotter, key):
+        """The tree of a committed snapshot that is no directory: by a view of it."""
+        point = self.scratch / "shown"
+        point.mkdir(exist_ok=True)
+        snapshots = ("snapshots", "--snapshotter", snapshotter)
+        lade.ok(*snapshots, "view", "to-be-seen", key)
+        lade.ok(*snapshots, "mount", "to-be-seen", point)
+        try:
+            return self.described(point)
+        finally:
+            lade.ok(*snapshots, "unmount", point)
+            lade.ok(*snapshots, "rm", "to-be-seen")
 
     @staticmethod
     def described(path):
@@ -101,7 +116,7 @@ class Crash(RegistryCase):
         return found
 
     def kill_everywhere(self, snapshotter, what, begin, command, reached):
-        lade = Lade(self.scratch / "store-of-one")
+        lade = Lade(begin.root.parent / "killed")
         self.copy(begin.root, lade.root)
         lade.ok(*command)
         lade.ok("gc")
@@ -131,9 +146,12 @@ class Crash(RegistryCase):
 
     def test_killed_at_every_named_point(self):
         reached = set()
-        for snapshotter in self.snapshotters():
-            for what, (begin, command) in self.prepared(snapshotter).items():
-                self.kill_everywhere(snapshotter, what, begin, command, reached)
+        for snapshotter in kinds.KINDS:
+            with self.subTest(snapshotter):
+                place = kinds.store_for(self, snapshotter).root.parent / snapshotter
+                place.mkdir()
+                for what, (begin, command) in self.prepared(snapshotter, place).items():
+                    self.kill_everywhere(snapshotter, what, begin, command, reached)
         self.assertEqual(sorted(reached), points(), "points that no command here comes by")
 
 

@@ -212,14 +212,15 @@ TEST_SUITE("archive") {
         const Place place;
         const auto r = TarBuilder::record;
         place.apply(TarBuilder()
-                        .pax(r("SCHILY.xattr.user.k", "v") + r("SCHILY.xattr.trusted.overlay.opaque", "y") +
-                             r("SCHILY.xattr.user.overlay.opaque", "y"))
+                        .pax(r("SCHILY.xattr.user.k", "v") + r("SCHILY.xattr.trusted.k", "v") +
+                             r("SCHILY.xattr.trusted.overlay.opaque", "y") + r("SCHILY.xattr.user.overlay.opaque", "y"))
                         .dir("d/"));
         char value = 0;
         const ssize_t size = ::lgetxattr(place.path("d").c_str(), "user.k", &value, 1);
         if (size < 0 && errno == ENOTSUP)
             return;
         CHECK(size == 1);
+        CHECK((::lgetxattr(place.path("d").c_str(), "trusted.k", &value, 1) == 1) == root_user());
         CHECK(::lgetxattr(place.path("d").c_str(), "trusted.overlay.opaque", &value, 1) < 0);
         CHECK(::lgetxattr(place.path("d").c_str(), "user.overlay.opaque", &value, 1) < 0);
     }

@@ -248,7 +248,8 @@ TEST_SUITE("archive") {
         if (is_root()) {
             upper.node("zero", S_IFCHR | 0666U, 1, 5).node("disk", S_IFBLK | 0660U, 4095, 1'048'575);
             upper.chown("ns", 3'000'000, 4'294'967'294).chown("long", 7, 8).chown("empty", 12, 34);
-            upper.xattr("ns", "security.capability", std::string("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20));
+            upper.xattr("ns", "trusted.key", "v")
+                .xattr("ns", "security.capability", std::string("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20));
             upper.link("ns", "ns-too");
         }
         const Tree lower(place.path("lower"));
