@@ -2,8 +2,10 @@
 #include "base/privilege.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +38,13 @@ std::uint64_t mapped_ids() {
         if (const std::size_t blank = line.find_last_of(' '); blank != std::string::npos)
             count += parse_number(std::string_view(line).substr(blank + 1)).value_or(0);
     return count;
+}
+
+bool has_capability(unsigned capability) {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+    return ::syscall(SYS_capget, &header, sets.data()) == 0 &&
+           (sets.at(capability / 32).effective >> (capability % 32) & 1U) != 0;
 }
 
 // The arguments of newuidmap or newgidmap: our own id is root, what `file` grants follows from 1 on. Empty: nothing is.
@@ -130,6 +139,8 @@ Privilege privilege() {
     if (::geteuid() != 0)
         return Privilege::none;
     const std::uint64_t ids = mapped_ids();
+    if (!has_capability(CAP_SYS_ADMIN))
+        return ids > 1 ? Privilege::contained : Privilege::none;
     if (ids >= all_ids)
         return Privilege::root;
     return ids > 1 ? Privilege::mapped : Privilege::single;

@@ -8,12 +8,12 @@
 
 namespace lade {
 
-// Each includes those before it.
 enum class Privilege {
-    none,   // an ordinary user
-    single, // root of a user namespace in which there is no other owner: may mount, and enters closed directories
-    mapped, // root of a user namespace with a range of owners: may give files to them
-    root,   // of the machine: may make devices, and set what the kernel trusts
+    none,      // an ordinary user
+    contained, // root that may not mount (CAP_SYS_ADMIN), as in most containers: may give files to others
+    single,    // root of a user namespace in which there is no other owner: may mount, and enters closed directories
+    mapped,    // root of a user namespace with a range of owners: may give files to them, too
+    root,      // of the machine: may make devices, too, and set what the kernel trusts
 };
 
 // Of this process, now.
@@ -23,10 +23,10 @@ constexpr bool may_mount(Privilege privilege) noexcept {
     return privilege >= Privilege::single;
 }
 constexpr bool may_enter_all(Privilege privilege) noexcept {
-    return privilege >= Privilege::single;
+    return privilege != Privilege::none;
 }
 constexpr bool may_set_owner(Privilege privilege) noexcept {
-    return privilege >= Privilege::mapped;
+    return privilege == Privilege::contained || privilege >= Privilege::mapped;
 }
 constexpr bool may_make_devices(Privilege privilege) noexcept {
     return privilege == Privilege::root;

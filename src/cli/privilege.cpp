@@ -13,14 +13,18 @@ void require_usable(Context& context, const std::string& snapshotter) {
 }
 
 void require_mounting() {
-    if (!may_mount(privilege()))
+    const Privilege ours = privilege();
+    if (ours == Privilege::contained)
+        throw Error(ErrorKind::permission_denied, "mounting needs CAP_SYS_ADMIN, which this container's root has not; "
+                                                  "use images unpack --to DIR");
+    if (!may_mount(ours))
         throw Error(ErrorKind::permission_denied,
                     "mounting needs privilege; run it inside: lade unshare, or use images unpack --to DIR");
 }
 
-std::string unusable_text(const Context& context, const std::string& reason) {
-    return cat(reason, context.less_privileged ? cat(" (", *context.less_privileged, ')') : "",
-               "; use images unpack --to DIR");
+std::string unusable_text(Context& context, const std::string& reason) {
+    return cat(reason, context.less_privileged ? cat(" (", *context.less_privileged, ')') : "", "; use ",
+               context.store().unusable("native") ? "" : "--snapshotter native, or ", "images unpack --to DIR");
 }
 
 } // namespace lade::cli

@@ -15,6 +15,6 @@ void require_usable(Context& context, const std::string& snapshotter);
 void require_mounting();
 
 // What is said of a snapshotter that cannot be used, and why: "...; use ...".
-std::string unusable_text(const Context& context, const std::string& reason);
+std::string unusable_text(Context& context, const std::string& reason);
 
 } // namespace lade::cli

@@ -66,14 +66,14 @@ void diff(Context& context, const Flags& flags, const SnapshotterFlag& snapshott
         throw Error(ErrorKind::invalid_argument, "--json tells of a layer in the store: add --store");
     if (!flags.store && ::isatty(STDOUT_FILENO) == 1)
         throw Error(ErrorKind::invalid_argument, "standard output is a terminal: redirect it, or add --store");
-    const bool two = !flags.second.empty();
-    const transfer::DiffOptions options{.upper = two ? flags.second : flags.first,
-                                        .lower = two ? std::optional(flags.first) : std::nullopt,
-                                        .media_type = flags.media_type,
-                                        .level = flags.level};
     static_cast<void>(context.existing_store());
     store::Store& store = context.store();
     store::Snapshots snapshots = changing_snapshots(context, snapshotter);
+    const bool two = !flags.second.empty();
+    const transfer::DiffOptions options{.upper = snapshots.complete(two ? flags.second : flags.first),
+                                        .lower = two ? std::optional(snapshots.complete(flags.first)) : std::nullopt,
+                                        .media_type = flags.media_type,
+                                        .level = flags.level};
     store::LeaseHold lease(store, context.name_space, context.lease);
     Output output(context.stop());
     if (!flags.store && !flags.keep) {

@@ -22,7 +22,9 @@ namespace {
 // The program began the user namespace, if it took one, before it came here.
 void unshare(const Context& context, std::vector<std::string> arguments) {
     if (!may_mount(privilege()))
-        throw Error(ErrorKind::permission_denied, context.less_privileged.value_or("no user namespace"));
+        throw Error(ErrorKind::permission_denied,
+                    context.less_privileged.value_or(
+                        "making mounts private needs CAP_SYS_ADMIN, which this container's root has not"));
     if (context.less_privileged)
         complain("warning: " + *context.less_privileged);
     const std::string root = context.place();

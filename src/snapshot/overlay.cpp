@@ -38,8 +38,9 @@ std::vector<std::string> Overlay::remapping(const Stack& stack) const {
 }
 
 std::optional<std::string> overlay_unusable(const std::string& directory) {
-    if (!may_mount(privilege()))
-        return "overlayfs needs root, or a user namespace";
+    if (const Privilege ours = privilege(); !may_mount(ours))
+        return ours == Privilege::contained ? "overlayfs needs CAP_SYS_ADMIN, which this container's root has not"
+                                            : "overlayfs needs root, or a user namespace";
     if (!tells_types(directory))
         return "overlayfs needs a file system that tells types in its directories (d_type)";
     return std::nullopt;

@@ -68,6 +68,7 @@ def change(root):
         file.write(b"data")
     os.setxattr(root / "etc/passwd", "user.note", b"\0binary=\n")
     os.setxattr(root / "etc", "user.directory", b"v")
+    os.setxattr(root / "alone", "trusted.note", b"v")
     os.chown(root / "alone", 3_000_000, 4_000_000)
     os.setxattr(root / "todir/inside", "security.capability", b"\x01\0\0\x02\0\x04" + b"\0" * 14)
     os.mknod(root / "null", 0o20666, os.makedev(1, 3))
@@ -189,6 +190,8 @@ class Diff(RegistryCase):
         self.changed(change=lambda root: None)
         self.assertEqual(self.diff("diff", "work", "--media-type", PLAIN), b"\0" * 1024)
         self.assertEqual(self.diff("diff", self.base, self.base, "--media-type", PLAIN), b"\0" * 1024)
+        start = self.base.removeprefix("sha256:")[:12]
+        self.assertEqual(self.diff("diff", start, start, "--media-type", PLAIN), b"\0" * 1024)
         self.assertEqual(len(self.entries(self.diff("diff", "", self.base, "--media-type", PLAIN))), 22)
 
     def test_a_committed_snapshot_against_its_parent_is_its_layer(self):

@@ -1,6 +1,7 @@
 """An ordinary user: root of a user namespace, with a range of owners, without one, and where there is none at all."""
 
 import ast
+import json
 import os
 import tarfile
 import unittest
@@ -186,6 +187,51 @@ class Rootless(RegistryCase):
         script = '"$1" snapshots mount "$2" p; echo x > "$2/f"; "$1" snapshots unmount "$2"; ls "$2"; "$1" snapshots diff p | tar -tz'
         inside = self.done("unshare", "sh", "-ec", script, "sh", BINARY, target)
         self.assertEqual(inside.out.split(), ["./", "f"])
+
+
+class Contained(RegistryCase):
+    """Root as most containers have it, CI's among them: owners are its to give, nothing may be mounted."""
+
+    def setUp(self):
+        super().setUp()
+        need_root()
+        need_tools("setpriv")
+        self.ref = self.registry.add(Image(layers()))
+
+    def contained(self, *args):
+        return self.lade.run(*args, prefix=["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])
+
+    def test_a_pull_keeps_the_image_and_says_why_it_is_not_unpacked(self):
+        result = self.contained("images", "pull", "--progress", "none", self.ref)
+        self.assertEqual(result.code, 0, result.err)
+        for word in ("not unpacked", "CAP_SYS_ADMIN", "--snapshotter native", "images unpack --to"):
+            self.assertIn(word, result.err)
+        self.assertEqual(self.lade.run("images", "unpack", self.ref).code, 0)
+
+    def test_what_needs_mounts_says_so(self):
+        self.lade.ok("images", "pull", self.ref)
+        point = self.scratch / "point"
+        point.mkdir()
+        for args in (
+            ("images", "unpack", "--snapshotter", "overlayfs", self.ref),
+            ("images", "unpack", "--snapshotter", "erofs", self.ref),
+            ("images", "mount", self.ref, point),
+            ("unshare", "true"),
+        ):
+            with self.subTest(args[:2]):
+                self.fails(self.contained(*args), 7)
+        status = {s["id"]: s["status"] for s in json.loads(self.contained("plugins", "ls", "--json").out)}
+        self.assertEqual((status["overlayfs"], status["native"], status["erofs"]), ("skip", "ok", "skip"))
+
+    def test_native_and_flat_trees_are_what_roots_are(self):
+        self.assertEqual(self.contained("images", "pull", "--snapshotter", "native", self.ref).code, 0)
+        whole = self.lade.chain_infos(self.lade.json("images", "unpack", "--snapshotter", "native", self.ref)["chain_id"], "native")[0]["path"]
+        flat = [self.scratch / name for name in ("contained", "root")]
+        self.assertEqual(self.contained("images", "unpack", "--to", flat[0], self.ref).code, 0)
+        self.lade.ok("images", "unpack", "--to", flat[1], self.ref)
+        want = tree.describe(flat[1])
+        self.assertEqual(tree.differences(tree.describe(flat[0]), want), [])
+        self.assertEqual(tree.differences(tree.describe(whole), want), [])
 
 
 if __name__ == "__main__":
