@@ -143,20 +143,35 @@ std::optional<FileLock> FileLock::try_acquire(Fd fd, LockMode mode) {
     return FileLock(std::move(fd));
 }
 
+namespace {
+
+ByteRange byte_of(std::uint64_t slot) {
+    return {.first = slot >> 1U, .last = slot >> 1U};
+}
+
+bool try_byte(int fd, ByteRange byte) {
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    range.l_start = static_cast<off_t>(byte.first);
+    range.l_len = 1;
+    if (::fcntl(fd, F_OFD_SETLK, &range) == 0)
+        return true;
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+        throw_errno(errno, "lock");
+    return false;
+}
+
+} // namespace
+
 RangeLock RangeLock::acquire(Fd fd, std::uint64_t slot, const Patience& patience, const std::stop_token& stop) {
-    const std::uint64_t byte = slot >> 1U;
-    acquire_lock(fd.get(), {.first = byte, .last = byte}, patience, stop, [&] {
-        struct flock range {};
-        range.l_type = F_WRLCK;
-        range.l_whence = SEEK_SET;
-        range.l_start = static_cast<off_t>(byte);
-        range.l_len = 1;
-        if (::fcntl(fd.get(), F_OFD_SETLK, &range) == 0)
-            return true;
-        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-            throw_errno(errno, "lock");
-        return false;
-    });
+    acquire_lock(fd.get(), byte_of(slot), patience, stop, [&] { return try_byte(fd.get(), byte_of(slot)); });
+    return RangeLock(std::move(fd));
+}
+
+std::optional<RangeLock> RangeLock::try_acquire(Fd fd, std::uint64_t slot) {
+    if (!try_byte(fd.get(), byte_of(slot)))
+        return std::nullopt;
     return RangeLock(std::move(fd));
 }
 

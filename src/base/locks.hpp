@@ -81,6 +81,8 @@ private:
 class RangeLock {
 public:
     static RangeLock acquire(Fd fd, std::uint64_t slot, const Patience& patience, const std::stop_token& stop);
+    // nullopt when somebody else holds it.
+    static std::optional<RangeLock> try_acquire(Fd fd, std::uint64_t slot);
 
 private:
     explicit RangeLock(Fd fd) : fd_(std::move(fd)) {}

@@ -111,6 +111,14 @@ std::string listen(int output, const std::stop_token& stop) {
     }
 }
 
+std::string in_one_line(std::string_view text) {
+    std::vector<std::string> lines;
+    for (const std::string& line : split(text, '\n'))
+        if (const std::string_view words = trim(line); !words.empty())
+            lines.push_back(printable(words));
+    return join(lines, "; ");
+}
+
 } // namespace
 
 std::string find_program(std::string_view name) {
@@ -138,15 +146,16 @@ void run_program(const std::string& path, const std::vector<std::string>& argume
     Child child(
         {.path = path.c_str(), .arguments = argv.data(), .environment = environment.data(), .output = input.get()});
     input.reset();
-    const std::string said = printable(trim(listen(output.get(), stop)));
+    const std::string said = in_one_line(listen(output.get(), stop));
     const int status = child.wait(stop);
     if (WIFSIGNALED(status)) {
         check_stop(stop);
         throw Error(ErrorKind::failed_precondition, path, ": ended by signal ", WTERMSIG(status));
     }
     if (WEXITSTATUS(status) != 0)
-        throw Error(ErrorKind::failed_precondition, path, ": exit code ", WEXITSTATUS(status), said.empty() ? "" : ": ",
-                    said);
+        throw Error(said.find(errno_text(ENOSPC)) == std::string::npos ? ErrorKind::failed_precondition
+                                                                       : ErrorKind::resource_exhausted,
+                    path, ": exit code ", WEXITSTATUS(status), said.empty() ? "" : ": ", said);
 }
 
 } // namespace lade

@@ -117,7 +117,7 @@ void remove(Context& context, const Flags& flags) {
                   if (const store::Container container = containers.get(id);
                       flags.keep_snapshot && !container.snapshot_key.empty())
                       keep_snapshot(context, container);
-                  containers.remove(id, flags.keep_snapshot, context.lease);
+                  containers.remove(id, flags.keep_snapshot, context.lease, context.stop());
               });
     });
 }

@@ -81,7 +81,7 @@ void unmount(Context& context, const UnmountFlags& flags) {
         context.collect_at_end();
     for_each_item(flags.targets, [&](const std::string& target) {
         transfer::unmount_image(flags.remove ? context.store() : context.existing_store(), context.name_space,
-                                snapshotter, absolute(target), flags.remove);
+                                snapshotter, absolute(target), flags.remove, context.stop());
         context.print(target + "\n");
     });
 }

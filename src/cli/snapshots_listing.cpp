@@ -164,7 +164,7 @@ void remove(Context& context, const Flags& flags) {
     store::Snapshots snapshots = changing_snapshots(context, flags.snapshotter);
     for_each_item(flags.keys, [&](const std::string& key) {
         doing([&] { return cat("remove ", printable(key)); },
-              [&] { snapshots.remove(snapshots.complete(key), context.lease); });
+              [&] { snapshots.remove(snapshots.complete(key), context.lease, context.stop()); });
     });
 }
 

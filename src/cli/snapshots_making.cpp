@@ -91,8 +91,6 @@ void commit(Context& context, const CommitFlags& flags) {
                                       context.stop());
           });
     const store::Snapshot made = snapshots.get(flags.name);
-    if (const auto point = store::find_mount(context.store(), snapshots.kind().name(), made))
-        complain(cat("warning: it is mounted at ", printable(*point), ", where nothing should be written any more"));
     if (context.json)
         context.print_json(describe(made, std::string(snapshots.kind().name())));
 }

@@ -39,8 +39,11 @@ void mount(Context& context, const Flags& flags) {
     require_mounting();
     doing([&] { return cat("mount ", printable(key)); },
           [&] {
-              store::mount_snapshot(context.existing_store(), snapshots, key, flags.target,
-                                    flags.read_only ? snapshot::Access::read_only : snapshot::Access::read_write);
+              store::LeaseHold lease(context.store(), context.name_space, context.lease);
+              snapshots.hold(key, lease);
+              store::mount_snapshot(context.store(), snapshots, key, flags.target,
+                                    flags.read_only ? snapshot::Access::read_only : snapshot::Access::read_write,
+                                    context.stop());
           });
 }
 

@@ -66,6 +66,14 @@ std::vector<Mount> Btrfs::mounts(const Stack& stack, Access access) const {
     return bind_whole(*this, stack, access);
 }
 
+void Btrfs::seal(Id id, const std::stop_token& /*stop*/) {
+    btrfs_ioctl_get_subvol_rootref_args below{};
+    const bool is_told = ::ioctl(tree(id).get(), BTRFS_IOC_GET_SUBVOL_ROOTREF, &below) == 0 || errno == EOVERFLOW;
+    if (is_told && below.num_items > 0)
+        throw Error(ErrorKind::failed_precondition, path(id),
+                    " has subvolumes in it, which snapshots of it would show ", "empty: make them directories");
+}
+
 DiskUsage Btrfs::usage(const Stack& stack) const {
     if (stack.parents.empty())
         return disk_usage(directories_.fd(), tree_of(stack.id));

@@ -16,7 +16,8 @@ public:
     Fd tree(Id id) const override;
     std::string path(Id id) const override;
     std::vector<Mount> mounts(const Stack& stack, Access access) const override;
-    void seal(Id /*id*/, const std::stop_token& /*stop*/) override {}
+    // failed_precondition: somebody made subvolumes in it, which snapshots of it would show empty.
+    void seal(Id id, const std::stop_token& stop) override;
     // What it does not share with its parent.
     DiskUsage usage(const Stack& stack) const override;
     std::vector<Id> list() const override { return directories_.list(); }

@@ -26,6 +26,10 @@ std::string image_of(Id id) {
     return cat(id, "/layer.erofs");
 }
 
+std::string unfinished_image_of(Id id) {
+    return image_of(id) + ".tmp";
+}
+
 // Where the superblock has what (linux/fs/erofs/erofs_fs.h), all little-endian.
 constexpr std::uint64_t inodes_offset = 1024 + 16;
 constexpr off_t build_time_offset = 1024 + 24;
@@ -86,17 +90,23 @@ Fd Erofs::layer(Id id) const {
 // committed, and an image without such a row is made again.
 void Erofs::seal(Id id, const std::stop_token& stop) {
     Layered::seal(id, stop);
-    const std::string made = image_of(id) + ".tmp";
+    const std::string made = unfinished_image_of(id);
     // Extended inodes keep nanoseconds and large ids. The sum over the superblock would hold the time.
     doing([&] { return cat("make erofs image of snapshot ", id); },
           [&] {
-              remove_tree(directories().fd(), made);
+              forget_seal(id);
               std::vector<std::string> arguments{"--quiet", "-x1", "-Eforce-inode-extended,nosbcrc", "--preserve-mtime",
                                                  "-U00000000-0000-0000-0000-000000000000"};
               if (has_holes(directories().fd(), cat(id)))
                   arguments.emplace_back("-zlz4");
               arguments.insert(arguments.end(), {directories().path(made), path(id)});
-              run_program(find_maker(), arguments, stop);
+              try {
+                  run_program(find_maker(), arguments, stop);
+              } catch (const Error&) {
+                  // It may be what filled the disk.
+                  attempt([&] { forget_seal(id); });
+                  throw;
+              }
               forget_build_time(open_at(directories().fd(), made, O_WRONLY | O_NOFOLLOW).get());
               fault::point("snapshot.seal.image");
               if (::renameat(directories().fd(), made.c_str(), directories().fd(), image_of(id).c_str()) != 0)
@@ -105,11 +115,15 @@ void Erofs::seal(Id id, const std::stop_token& stop) {
     fault::point("snapshot.seal.done");
 }
 
+void Erofs::forget_seal(Id id) const {
+    remove_tree(directories().fd(), unfinished_image_of(id));
+}
+
 // The directory stays: it is where the image is mounted, and its mark says whether the root is opaque.
 void Erofs::trim(Id id) const {
     if (!image(id))
         return;
-    remove_tree(directories().fd(), image_of(id) + ".tmp");
+    forget_seal(id);
     const Fd root = tree(id);
     for (const std::string& name : list_directory(root.get(), ".")) {
         remove_tree(root.get(), name);

@@ -16,6 +16,7 @@ public:
     Fd layer(Id id) const override;
     // Runs mkfs.erofs; failed_precondition: there is none, or it fails. The same files make the same bytes.
     void seal(Id id, const std::stop_token& stop) override;
+    void forget_seal(Id id) const override;
     void trim(Id id) const override;
     bool trims() const noexcept override { return true; }
     DiskUsage usage(const Stack& stack) const override;

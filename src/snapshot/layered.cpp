@@ -13,8 +13,11 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/files.hpp"
 #include "base/overlay_marks.hpp"
+#include "base/process.hpp"
+#include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
@@ -145,6 +148,24 @@ void Layered::sync() const {
     sync_file_system(directories_.fd(), "snapshots");
 }
 
+// overlayfs does not mount an upper directory again that it had with the option volatile: it cannot know whether the
+// machine stopped in between and lost what was not on disk. That it did not is told by a note of ours.
+void Layered::make_mountable(Id id) const {
+    const std::string note = cat(id, "/volatile-since");
+    const std::string boot = text_in_proc("/proc/sys/kernel/random/boot_id");
+    const std::string marks = cat(id, "/work", "/work", "/incompat");
+    if (::faccessat(directories_.fd(), cat(marks, "/volatile").c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (find_text(directories_.fd(), note, mib) != boot)
+            throw Error(ErrorKind::failed_precondition,
+                        "it was mounted volatile when the machine stopped, so that what was written to it may be lost");
+        sync();
+        remove_tree(directories_.fd(), marks);
+    }
+    if (names_option(mount_options_, "volatile"))
+        write_all(open_at(directories_.fd(), note, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600).get(),
+                  as_bytes(boot), note);
+}
+
 void Layered::seal(Id id, const std::stop_token& stop) {
     // The kernel puts something there when the directory is mounted, and only then are there marks of its own.
     const std::string work = cat(id, "/work");
@@ -152,8 +173,11 @@ void Layered::seal(Id id, const std::stop_token& stop) {
     if (names.empty())
         return;
     forget_origins(tree(id).get(), overlay_marks(privilege_), stop);
-    for (const std::string& name : names)
+    fault::point("snapshot.seal.origins");
+    for (const std::string& name : names) {
         remove_tree(directories_.fd(), cat(work, '/', name));
+        fault::point("snapshot.seal.work");
+    }
 }
 
 } // namespace lade::snapshot

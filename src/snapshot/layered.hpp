@@ -14,6 +14,7 @@ public:
     Fd tree(Id id) const override;
     std::string path(Id id) const override;
     std::vector<Mount> mounts(const Stack& stack, Access access) const override;
+    void make_mountable(Id id) const override;
     void seal(Id id, const std::stop_token& stop) override;
     DiskUsage usage(const Stack& stack) const override;
     std::vector<Id> list() const override { return directories_.list(); }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <chrono>
@@ -69,6 +70,15 @@ LoopDevice attach_loop_device(const std::string& file, bool read_only, bool dire
                      }
                      throw Error(ErrorKind::unavailable, "all are taken by others");
                  });
+}
+
+bool is_loop_of(const std::string& path, int directory, const std::string& name) {
+    struct stat st {};
+    loop_info64 info{};
+    const auto device = find_at(AT_FDCWD, path, O_RDONLY);
+    return device && ::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           ::ioctl(device->get(), LOOP_GET_STATUS64, &info) == 0 && info.lo_inode == st.st_ino &&
+           info.lo_device == st.st_dev;
 }
 
 } // namespace lade::snapshot

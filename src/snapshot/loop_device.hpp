@@ -17,4 +17,7 @@ struct LoopDevice {
 // not_found: there are no loop devices.
 LoopDevice attach_loop_device(const std::string& file, bool read_only, bool direct_io);
 
+// Whether the loop device at `path` is made of the file `name` below `directory`. False where that cannot be told.
+bool is_loop_of(const std::string& path, int directory, const std::string& name);
+
 } // namespace lade::snapshot

@@ -10,18 +10,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <exception>
 #include <functional>
 #include <stack>
 #include <thread>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "snapshot/idmap.hpp"
 #include "snapshot/loop_device.hpp"
 #include "snapshot/mount_options.hpp"
+#include "snapshot/mount_table.hpp"
 
 namespace lade::snapshot {
 
@@ -65,6 +68,21 @@ void bind(const Mount& mount, const std::string& point, const MountOptions& opti
     call_mount(mount, mount.source, point, MS_REMOUNT | MS_BIND | more | (st.f_flag & locked), "");
 }
 
+// The flags of a mount as fsmount(2) has them. That of a file system that is synchronous is no option of overlayfs.
+unsigned int attributes_of(unsigned long flags) {
+    constexpr std::array<std::pair<unsigned long, unsigned int>, 6> known{{{MS_RDONLY, MOUNT_ATTR_RDONLY},
+                                                                           {MS_NOSUID, MOUNT_ATTR_NOSUID},
+                                                                           {MS_NODEV, MOUNT_ATTR_NODEV},
+                                                                           {MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+                                                                           {MS_NOATIME, MOUNT_ATTR_NOATIME},
+                                                                           {MS_NODIRATIME, MOUNT_ATTR_NODIRATIME}}};
+    unsigned int attributes = 0;
+    for (const auto& [flag, attribute] : known)
+        if ((flags & flag) != 0)
+            attributes |= attribute;
+    return attributes;
+}
+
 void set_option(int context, const char* key, const std::string& value) {
     if (::fsconfig(context, FSCONFIG_SET_STRING, key, value.c_str(), 0) != 0)
         throw_errno(errno, "mount option ", key, "=", printable(value));
@@ -92,7 +110,7 @@ void mount_long_overlay(const Mount& mount, const std::string& source, const std
     }
     if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
         throw_errno(errno, "mount overlay");
-    const Fd made(::fsmount(context.get(), FSMOUNT_CLOEXEC, (flags & MS_RDONLY) != 0 ? MOUNT_ATTR_RDONLY : 0));
+    const Fd made(::fsmount(context.get(), FSMOUNT_CLOEXEC, attributes_of(flags)));
     if (!made)
         throw_errno(errno, "mount overlay");
     attach(made, point);
@@ -272,8 +290,10 @@ Fd open_mounts(std::vector<Mount> mounts, const std::string& scratch) {
 
 void mount_at(const std::vector<Mount>& mounts, const std::string& target) {
     const Fd place = open_at(AT_FDCWD, target, O_PATH | O_DIRECTORY);
-    const Fd tree = assemble(mounts, target, [&] {
-        Fd clone(::open_tree(AT_FDCWD, target.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+    // A long stack is mounted from another working directory.
+    const std::string point = path_of(place.get());
+    const Fd tree = assemble(mounts, point, [&] {
+        Fd clone(::open_tree(AT_FDCWD, point.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
         if (!clone)
             throw_errno(errno, "mount at ", printable(target));
         return clone;
@@ -281,7 +301,7 @@ void mount_at(const std::vector<Mount>& mounts, const std::string& target) {
     if (::move_mount(tree.get(), "", place.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
         throw_errno(errno, "mount at ", printable(target));
     const unsigned long propagation = mounts.empty() ? 0 : parse_mount_options(mounts.back().options).propagation;
-    if (propagation != 0 && ::mount(nullptr, target.c_str(), nullptr, propagation, nullptr) != 0)
+    if (propagation != 0 && ::mount(nullptr, point.c_str(), nullptr, propagation, nullptr) != 0)
         throw_errno(errno, "set propagation of ", printable(target));
 }
 

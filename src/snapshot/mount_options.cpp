@@ -118,8 +118,8 @@ MountOptions parse_mount_options(const std::vector<std::string>& words) {
 
 std::vector<std::string> parse_configured_options(std::string_view text) {
     static const std::set<std::string_view> known{
-        "volatile",  "index=on",  "index=off", "xino=on", "xino=off", "xino=auto",  "uuid=on", "uuid=off",
-        "uuid=null", "uuid=auto", "userxattr", "noatime", "relatime", "nodiratime", "nodev",   "nosuid",
+        "volatile",  "index=off", "xino=on", "xino=off", "xino=auto",  "uuid=on", "uuid=off",
+        "uuid=null", "uuid=auto", "noatime", "relatime", "nodiratime", "nodev",   "nosuid",
     };
     std::vector<std::string> words;
     for (const std::string& word : split(text, ','))

@@ -23,7 +23,8 @@ struct MountOptions {
 MountOptions parse_mount_options(const std::vector<std::string>& words);
 
 // The words of a comma list that may be configured for every overlay. invalid_argument names one that may not: those
-// that say where layers are, and those that tie a layer to the one below or to this machine.
+// that say where layers are, those that tie a layer to the one below (index=on, redirect_dir, metacopy) or to this
+// machine, and userxattr, which says where layers have their marks and follows from privilege alone.
 std::vector<std::string> parse_configured_options(std::string_view text);
 
 // Where an overlay's directories are, as its options say.

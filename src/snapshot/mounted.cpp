@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/process.hpp"
 #include "base/text.hpp"
+#include "snapshot/loop_device.hpp"
 #include "snapshot/mount.hpp"
 #include "snapshot/mount_options.hpp"
 
@@ -39,13 +40,6 @@ std::vector<std::string> directories_of(const MountEntry& entry) {
         if (!path.starts_with('/') && entry.source.starts_with('/'))
             path.insert(0, entry.source.ends_with('/') ? entry.source : entry.source + "/");
     return paths;
-}
-
-// The file that a device or a file system without one is made of.
-std::string file_of(const MountEntry& entry) {
-    if (entry.source.starts_with("/dev/loop"))
-        return std::string(trim(text_in_proc(cat("/sys/dev/block/", entry.device, "/loop/backing_file"))));
-    return entry.source;
 }
 
 } // namespace
@@ -102,6 +96,18 @@ std::optional<Mounted::Place> Mounted::place_of(const std::string& path) const {
     return split_place(std::string_view(path).substr(at + folder_name.size()));
 }
 
+// The kernel tells the path that the file had in the namespace where the device was made, which may be gone by now:
+// only the end of it is believed, and only when that is the very file.
+std::optional<Mounted::Place> Mounted::place_in_loop(const MountEntry& entry) const {
+    const std::string told = text_in_proc(cat("/sys/dev/block/", entry.device, "/loop/backing_file"));
+    const std::string_view path = trim(told);
+    const std::size_t at = path.rfind(folder_name);
+    if (at == std::string_view::npos)
+        return std::nullopt;
+    const std::string below(path.substr(at + folder_name.size()));
+    return is_loop_of(entry.source, fd_.get(), below) ? split_place(below) : std::nullopt;
+}
+
 std::vector<Mounted::Place> Mounted::places_shown_by(const MountEntry& entry) const {
     std::vector<Place> places;
     const auto add = [&](std::optional<Place> place) {
@@ -113,8 +119,10 @@ std::vector<Mounted::Place> Mounted::places_shown_by(const MountEntry& entry) co
     if (entry.type == "overlay")
         for (const std::string& path : directories_of(entry))
             add(place_of(path));
+    else if (entry.source.starts_with("/dev/loop"))
+        add(place_in_loop(entry));
     else if (entry.source.starts_with('/'))
-        add(place_of(file_of(entry)));
+        add(place_of(entry.source));
     return places;
 }
 

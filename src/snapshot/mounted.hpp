@@ -32,6 +32,7 @@ private:
     };
     static std::optional<Place> split_place(std::string_view below);
     std::optional<Place> place_of(const std::string& path) const;
+    std::optional<Place> place_in_loop(const MountEntry& entry) const;
     std::vector<Place> places_shown_by(const MountEntry& entry) const;
 
     Fd fd_;

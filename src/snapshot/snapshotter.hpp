@@ -57,11 +57,17 @@ public:
     // What to mount to see the snapshot. For reading only, what `stack.id` itself holds is not looked at when it has
     // parents: it is a view.
     virtual std::vector<Mount> mounts(const Stack& stack, Access access) const = 0;
+    // Before an active one is mounted for writing that is mounted nowhere. failed_precondition: what was written to it
+    // may be lost.
+    virtual void make_mountable(Id /*id*/) const {}
     // The last word before an active snapshot's row says committed: what its files are from then on. Can be repeated,
     // and is when the process dies in between: until the row says so, the snapshot is as good an active one as before.
     virtual void seal(Id id, const std::stop_token& stop) = 0;
+    // Of an active one that nobody seals: what a seal that was killed left goes.
+    virtual void forget_seal(Id /*id*/) const {}
     // After the row says committed: what is of no more use goes. Whatever stays does no harm. Any number of times.
     virtual void trim(Id /*id*/) const {}
+    // Whether the two above do anything.
     virtual bool trims() const noexcept { return false; }
     // As `du` has it: the snapshot's own where that is kept apart from its parents', the whole tree else.
     virtual DiskUsage usage(const Stack& stack) const = 0;

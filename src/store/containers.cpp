@@ -40,18 +40,24 @@ void Containers::create(const Container& container, Snapshots::Draft& draft) {
     transaction.commit();
 }
 
-void Containers::remove(const std::string& id, bool keep_snapshot, const std::string& lease) {
-    meta::Transaction transaction(store_.database());
+void Containers::remove(const std::string& id, bool keep_snapshot, const std::string& lease,
+                        const std::stop_token& stop) {
     meta::Containers rows(store_.database(), namespace_);
     const Container container = rows.get(id);
-    rows.remove(id);
     if (keep_snapshot || container.snapshot_key.empty()) {
+        meta::Transaction transaction(store_.database());
+        rows.remove(id);
         transaction.commit();
         return;
     }
     Snapshots snapshots(store_, namespace_, container.snapshotter);
-    std::optional<snapshot::Id> directory;
+    std::optional<RangeLock> ours;
     if (snapshots.find(container.snapshot_key))
+        ours = snapshots.lock(container.snapshot_key, stop);
+    meta::Transaction transaction(store_.database());
+    rows.remove(id);
+    std::optional<snapshot::Id> directory;
+    if (ours && snapshots.find(container.snapshot_key))
         directory = snapshots.remove_row(container.snapshot_key, lease);
     transaction.commit();
     if (directory)

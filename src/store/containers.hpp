@@ -30,7 +30,8 @@ public:
 
     // The container and, unless it is to be kept, its snapshot, which may be gone already. not_found: the container;
     // failed_precondition: the snapshot has children. The people's lease `lease` forgets the snapshot, too.
-    void remove(const std::string& id, bool keep_snapshot, const std::string& lease = {});
+    void remove(const std::string& id, bool keep_snapshot, const std::string& lease = {},
+                const std::stop_token& stop = {});
 
 private:
     Store& store_;

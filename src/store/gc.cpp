@@ -70,7 +70,7 @@ public:
         }
         timed(phases.trash, [&] { remove_files(); });
         if (mode_ == Mode::remove)
-            timed(phases.trash, [&] { trim_committed(store_); });
+            timed(phases.trash, [&] { trim_snapshots(store_); });
         return std::move(collected_);
     }
 

@@ -17,12 +17,15 @@ std::string folder_of(const Store& store) {
 } // namespace
 
 void mount_snapshot(Store& store, Snapshots& snapshots, const std::string& key, const std::string& target,
-                    snapshot::Access access) {
+                    snapshot::Access access, const std::stop_token& stop) {
+    const RangeLock ours = snapshots.lock(key, stop);
     std::vector<snapshot::Mount> mounts = snapshots.mounts(key);
     const Snapshot snapshot = snapshots.get(key);
     // Two overlays with one upper directory are something the kernel does not answer for, and does not refuse.
-    if (snapshot.kind == SnapshotKind::active && !mounts.empty() && mounts.back().type != "bind")
+    if (snapshot.kind == SnapshotKind::active && !mounts.empty() && mounts.back().type != "bind") {
         refuse_mounted(store, snapshots.kind().name(), snapshot);
+        snapshots.kind().make_mountable(snapshot.id);
+    }
     if (access == snapshot::Access::read_only)
         mounts = read_only(std::move(mounts));
     snapshot::mount_at(mounts, target);

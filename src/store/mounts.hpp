@@ -15,9 +15,10 @@ namespace lade::store {
 
 // Mounts the active snapshot or view `key` at the directory `target` for everybody who shares our mount namespace;
 // read_only also an active one. not_found: the snapshot, or the directory; failed_precondition: it is committed, or an
-// active one on top of others that is mounted already (its directories serve one mount); permission_denied.
+// active one on top of others that is mounted already (its directories serve one mount), or was with the option
+// volatile when the machine stopped; permission_denied. Whoever calls it holds the snapshot by a lease.
 void mount_snapshot(Store& store, Snapshots& snapshots, const std::string& key, const std::string& target,
-                    snapshot::Access access);
+                    snapshot::Access access, const std::stop_token& stop);
 
 // As snapshot::unmount_snapshots().
 std::size_t unmount_snapshots(const Store& store, const std::string& target);

@@ -137,7 +137,12 @@ void Snapshots::remove_directory(snapshot::Id id) {
     static_cast<void>(store_.empty_trash());
 }
 
-void Snapshots::remove(const std::string& key, const std::string& lease) {
+RangeLock Snapshots::lock(const std::string& key, const std::stop_token& stop) {
+    return store_.snapshot_lock(get(key).id, stop);
+}
+
+void Snapshots::remove(const std::string& key, const std::string& lease, const std::stop_token& stop) {
+    const RangeLock ours = lock(key, stop);
     meta::Transaction transaction(store_.database());
     const snapshot::Id id = remove_row(key, lease);
     fault::point("snapshot.remove.row");
@@ -178,11 +183,29 @@ Snapshot Snapshots::create(SnapshotKind kind, const std::string& key, const std:
     return get(key);
 }
 
+// Whoever is refused has lost nothing: the files are touched when nothing else can be wrong any more. False: `name` is
+// there already.
+bool Snapshots::rehearse_commit(const std::string& key, const std::string& name, const std::string& parent,
+                                const oci::Labels& labels) {
+    const meta::Transaction rolled_back(store_.database());
+    try {
+        rows_.commit(key, name, parent, labels);
+        return true;
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::already_exists)
+            throw;
+        return false;
+    }
+}
+
 void Snapshots::commit_active(const std::string& key, const std::string& name, const std::string& parent,
                               const oci::Labels& labels, LeaseHold& lease, const std::stop_token& stop) {
+    const RangeLock ours = lock(key, stop);
     const Snapshot snapshot = get(key);
-    if (snapshot.kind == SnapshotKind::active && !rows_.find(name))
+    if (rehearse_commit(key, name, parent, labels)) {
+        refuse_mounted(store_, snapshotter_->name(), snapshot);
         snapshotter_->seal(snapshot.id, stop);
+    }
     fault::point("snapshot.commit.sealed");
     if (store_.sync() == Sync::full)
         snapshotter_->sync();
@@ -306,8 +329,10 @@ void Snapshots::discard(const std::vector<Extraction>& extractions) noexcept {
 
 void Snapshots::commit(const std::vector<Extraction>& extractions, const std::string& parent, LeaseHold& lease,
                        const std::stop_token& stop) {
-    for (const Extraction& extraction : extractions)
+    for (const Extraction& extraction : extractions) {
+        const RangeLock ours = store_.snapshot_lock(extraction.stack.id, stop);
         snapshotter_->seal(extraction.stack.id, stop);
+    }
     fault::point("snapshot.unpack.sealed");
     if (store_.sync() == Sync::full && !extractions.empty())
         snapshotter_->sync();

@@ -39,6 +39,9 @@ public:
     std::size_t hold(const std::vector<oci::ChainId>& chain, LeaseHold& lease);
     // The lease of this process holds the snapshot from now on, and with it those that it lies on. not_found.
     void hold(const std::string& key, LeaseHold& lease);
+    // Nobody else mounts, commits or removes the snapshot meanwhile. Not inside a transaction: whoever has it may wait
+    // for one. not_found.
+    RangeLock lock(const std::string& key, const std::stop_token& stop);
     // Nearest first.
     std::vector<snapshot::Id> parents(const std::string& key);
     // not_found; failed_precondition: committed snapshots are not mounted.
@@ -60,8 +63,8 @@ public:
     std::string path(const Snapshot& snapshot) const { return snapshotter_->path(snapshot.id); }
     // not_found; failed_precondition: it has children, or is mounted where we see it. The directory goes at once. The
     // people's lease `lease` forgets it, too.
-    void remove(const std::string& key, const std::string& lease = {});
-    // The same in two steps: the row inside a transaction of the caller, then the directory.
+    void remove(const std::string& key, const std::string& lease = {}, const std::stop_token& stop = {});
+    // The same in two steps, with the lock held: the row inside a transaction of the caller, then the directory.
     snapshot::Id remove_row(const std::string& key, const std::string& lease);
     void remove_directory(snapshot::Id id);
     // Labels by field path (2.7): labels, labels.<key>, none for all of them; invalid_argument: any other. not_found.
@@ -73,7 +76,8 @@ public:
     Snapshot create(SnapshotKind kind, const std::string& key, const std::string& parent, const oci::Labels& labels,
                     LeaseHold& lease, const std::stop_token& stop);
     // The active `key` becomes the committed `name` (meta::Snapshots::commit), held by the lease instead of `key`, also
-    // when `name` is there already and already_exists is thrown.
+    // when `name` is there already and already_exists is thrown. failed_precondition: it is mounted where we see it, so
+    // that what a layer is from then on could still be written to. After an error it is as it was.
     void commit_active(const std::string& key, const std::string& name, const std::string& parent,
                        const oci::Labels& labels, LeaseHold& lease, const std::stop_token& stop);
 
@@ -121,6 +125,8 @@ public:
 
 private:
     LeaseResource resource(const std::string& key) const;
+    bool rehearse_commit(const std::string& key, const std::string& name, const std::string& parent,
+                         const oci::Labels& labels);
     void refuse_existing(const std::string& key, const oci::Labels& labels, LeaseHold& lease);
     void discard_row(snapshot::Id id, const std::string& key);
     void discard_directory(snapshot::Id id) const;

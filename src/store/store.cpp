@@ -50,6 +50,11 @@ void close_to_others(int root) {
         throw_errno(errno, "close to other users");
 }
 
+// Slots are hashes elsewhere, of which one bit counts for nothing.
+std::uint64_t slot_of(snapshot::Id id) {
+    return static_cast<std::uint64_t>(id) << 1U;
+}
+
 } // namespace
 
 Store::Store(const std::string& root, Sync sync, const Patience& patience, std::stop_token stop)
@@ -83,18 +88,30 @@ std::optional<std::string> Store::unusable(std::string_view snapshotter) const {
     return snapshot::unusable(snapshotter, root_ + "/snapshots");
 }
 
+Fd Store::lock_file(const char* name) const {
+    return open_at(locks_.get(), name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+}
+
 FileLock Store::publish_lock(LockMode mode, const std::stop_token& stop) const {
     return doing("locks/publish.lock", [&] {
-        return FileLock::acquire(open_at(locks_.get(), "publish.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), mode,
-                                 patience_.at_most(short_wait), stop);
+        return FileLock::acquire(lock_file("publish.lock"), mode, patience_.at_most(short_wait), stop);
     });
 }
 
 RangeLock Store::unpack_lock(std::uint64_t slot, const std::stop_token& stop) const {
-    return doing("locks/unpack.lock", [&] {
-        return RangeLock::acquire(open_at(locks_.get(), "unpack.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600), slot,
-                                  patience_, stop);
+    return doing("locks/unpack.lock",
+                 [&] { return RangeLock::acquire(lock_file("unpack.lock"), slot, patience_, stop); });
+}
+
+RangeLock Store::snapshot_lock(snapshot::Id id, const std::stop_token& stop) const {
+    return doing("locks/snapshots.lock", [&] {
+        return RangeLock::acquire(lock_file("snapshots.lock"), slot_of(id), patience_.at_most(short_wait), stop);
     });
+}
+
+std::optional<RangeLock> Store::try_snapshot_lock(snapshot::Id id) const {
+    return doing("locks/snapshots.lock",
+                 [&] { return RangeLock::try_acquire(lock_file("snapshots.lock"), slot_of(id)); });
 }
 
 std::string Store::trash_name(std::string_view what) {

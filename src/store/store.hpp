@@ -47,6 +47,10 @@ public:
     FileLock publish_lock(LockMode mode, const std::stop_token& stop) const;
     // Held while one process unpacks the image that `slot` stands for.
     RangeLock unpack_lock(std::uint64_t slot, const std::stop_token& stop) const;
+    // Held while one process mounts the snapshot, or makes something else of it: see Snapshots::lock().
+    RangeLock snapshot_lock(snapshot::Id id, const std::stop_token& stop) const;
+    // nullopt when another one holds it.
+    std::optional<RangeLock> try_snapshot_lock(snapshot::Id id) const;
     int locks() const noexcept { return locks_.get(); }
 
     int trash() const noexcept { return trash_.get(); }
@@ -57,6 +61,8 @@ public:
     std::vector<std::string> empty_trash() const;
 
 private:
+    Fd lock_file(const char* name) const;
+
     std::string root_;
     Sync sync_;
     Patience patience_;

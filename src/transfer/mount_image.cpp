@@ -43,7 +43,7 @@ public:
         try {
             is_leased_anew = keep_as(store_, options_.unpack.name_space, mounted_.key, mounted_.until,
                                      {.type = cat("snapshots/", snapshots_.kind().name()), .key = mounted_.key});
-            mount();
+            mount(stop);
         } catch (const Error&) {
             if (!existing)
                 attempt([&] { snapshots_.remove(mounted_.key); });
@@ -63,10 +63,10 @@ private:
                         ": images unmount --rm removes it");
     }
 
-    void mount() {
+    void mount(const std::stop_token& stop) {
         if (!options_.target.empty()) {
             store::mount_snapshot(store_, snapshots_, mounted_.key, options_.target,
-                                  options_.writable ? snapshot::Access::read_write : snapshot::Access::read_only);
+                                  options_.writable ? snapshot::Access::read_write : snapshot::Access::read_only, stop);
             return;
         }
         const std::vector<snapshot::Mount> mounts = snapshots_.mounts(mounted_.key);
@@ -98,13 +98,13 @@ MountedImage mount_image(store::Store& store, const MountImageOptions& options, 
 }
 
 void unmount_image(store::Store& store, const std::string& name_space, const std::string& snapshotter,
-                   const std::string& target, bool remove) {
+                   const std::string& target, bool remove, const std::stop_token& stop) {
     if (find_at(AT_FDCWD, target, O_PATH))
         store::unmount_snapshots(store, target);
     if (!remove)
         return;
     if (store::Snapshots snapshots(store, name_space, snapshotter); snapshots.find(target))
-        snapshots.remove(target);
+        snapshots.remove(target, "", stop);
     store::Leases(store, name_space).remove(target);
 }
 

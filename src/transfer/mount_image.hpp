@@ -40,6 +40,6 @@ MountedImage mount_image(store::Store& store, const MountImageOptions& options, 
 // Unmounts what snapshots are mounted at `target`, an absolute path; nothing there is success. With `remove` the
 // snapshot and the lease of that name go, too. Errors as store::unmount_snapshots() and store::Snapshots::remove().
 void unmount_image(store::Store& store, const std::string& name_space, const std::string& snapshotter,
-                   const std::string& target, bool remove);
+                   const std::string& target, bool remove, const std::stop_token& stop);
 
 } // namespace lade::transfer

@@ -55,9 +55,13 @@ class Crash(RegistryCase):
         work = Lade(place / "work")
         self.copy(unpacked.root, work.root)
         work.ok(*snapshots, "prepare", "work", top)
-        changed = Path(work.json(*snapshots, "info", "work")["path"])
-        if changed.is_dir():
-            (changed / "added").write_text("added")
+        point = place / "point"
+        point.mkdir()
+        work.ok(*snapshots, "mount", point, "work")
+        (point / "added").write_text("added")
+        with open(point / "linked", "a") as file:
+            file.write("changed, so that it is copied up")
+        work.ok(*snapshots, "unmount", point)
         return {
             "unpack": (pulled, ("images", "unpack", "--snapshotter", snapshotter, ref)),
             "gc": (doomed, ("gc",)),

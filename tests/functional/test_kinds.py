@@ -1,7 +1,11 @@
 """Every snapshotter that the machine has: an image is the same tree in each, and goes without a trace."""
 
 import os
+import subprocess
+import tempfile
 import unittest
+from contextlib import contextmanager
+from pathlib import Path
 
 from support import images, tree
 from support.broken import RegistryCase
@@ -10,6 +14,17 @@ from support.kinds import KINDS, store_for
 from support.program import Case, need_root, need_tools
 from support.registry import StockRegistry
 from test_pull import layered
+
+
+@contextmanager
+def full_disk(megabytes):
+    """A tmpfs of that size."""
+    with tempfile.TemporaryDirectory(prefix="lade-disk-") as place:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", place], check=True)
+        try:
+            yield Path(place)
+        finally:
+            subprocess.run(["umount", place], check=True)
 
 
 class EveryKind:
@@ -99,6 +114,91 @@ class Kinds(Case):
         self.fails(self.lade.run("images", "pull", "--snapshotter", "btrfs", "127.0.0.1:1/x"), 7, "btrfs", plugin["reason"])
 
 
+class Mounted:
+    """What people have mounted is known, and nothing is taken from under it."""
+
+    def begin(self, kind):
+        need_root()
+        self.store = store_for(self, kind)
+        self.store.env["CONTAINERD_SNAPSHOTTER"] = kind
+        self.store.ok("snapshots", "prepare", "w")
+        path = Path(self.store.json("snapshots", "info", "w")["path"])
+        (path / "a").write_text("a")
+        self.store.ok("snapshots", "commit", "base", "w")
+        self.point = self.scratch / "point"
+        self.point.mkdir()
+
+    def mount(self, key, *command):
+        self.store.ok("snapshots", *command)
+        self.store.ok("snapshots", "mount", self.point, key)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.point], capture_output=True)
+
+    def check(self, kind):
+        self.begin(kind)
+        self.mount("v", "view", "v", "base")
+        self.store.ok("snapshots", "rm", "v")
+        self.fails(self.store.run("snapshots", "rm", "base"), 5, "mounted at", str(self.point))
+        self.store.ok("gc")
+        self.assertEqual((self.point / "a").read_text(), "a")
+        self.store.ok("snapshots", "unmount", self.point)
+        self.mount("p", "prepare", "p", "base")
+        (self.point / "b").write_text("b")
+        # Refused for whatever reason, it is as it was.
+        self.fails(self.store.run("snapshots", "commit", "top", "p"), 5, "mounted at", str(self.point))
+        self.fails(self.store.run("snapshots", "commit", "--parent", "nowhere", "top", "p"), 2, "nowhere")
+        self.fails(self.store.run("snapshots", "commit", "--label", "k=" + "v" * 5000, "top", "p"), 2, "label")
+        (self.point / "c").write_text("c")
+        os.remove(self.point / "a")
+        self.store.ok("snapshots", "unmount", self.point)
+        self.store.ok("snapshots", "commit", "top", "p")
+        self.mount("u", "view", "u", "top")
+        self.assertEqual(sorted(os.listdir(self.point)), ["b", "c"])
+        self.store.ok("snapshots", "unmount", self.point)
+
+    def test_overlayfs(self):
+        self.check("overlayfs")
+
+    def test_native(self):
+        self.check("native")
+
+    def test_btrfs(self):
+        self.check("btrfs")
+
+    def test_erofs(self):
+        self.check("erofs")
+
+
+class MountedKinds(Mounted, Case):
+    def test_a_subvolume_in_a_layer_would_be_lost(self):
+        self.begin("btrfs")
+        self.mount("p", "prepare", "p", "base")
+        subprocess.run(["btrfs", "-q", "subvolume", "create", self.point / "sub"], check=True)
+        self.store.ok("snapshots", "unmount", self.point)
+        self.fails(self.store.run("snapshots", "commit", "top", "p"), 5, "subvolumes")
+        self.store.ok("snapshots", "rm", "p")
+
+    def test_an_image_that_is_not_made_leaves_nothing(self):
+        self.begin("erofs")
+        with full_disk(64) as disk:
+            self.store.ok("--root", disk / "store", "snapshots", "prepare", "w")
+            folder = Path(self.store.json("--root", disk / "store", "snapshots", "info", "w")["path"])
+            (folder / "f").write_bytes(os.urandom(40 << 20))
+            self.fails(self.store.run("--root", disk / "store", "snapshots", "commit", "top", "w"), 9, "mkfs.erofs", "No space left")
+            self.assertEqual(sorted(os.listdir(folder.parent)), ["fs", "work"])
+            self.store.ok("--root", disk / "store", "snapshots", "rm", "w")
+
+    def test_an_image_that_was_being_made_goes_with_the_next_collection(self):
+        self.begin("erofs")
+        self.store.ok("snapshots", "prepare", "w")
+        folder = Path(self.store.json("snapshots", "info", "w")["path"])
+        (folder / "f").write_bytes(os.urandom(4 << 20))
+        left = folder.parent / "layer.erofs.tmp"
+        left.write_text("as a killed mkfs.erofs leaves it")
+        self.store.ok("gc")
+        self.assertFalse(left.exists())
+        self.store.ok("snapshots", "commit", "top", "w")
+
+
 class Options(RegistryCase):
     def options(self, kind, key="c"):
         return self.lade.json("snapshots", "--snapshotter", kind, "mounts", "/x", key)[-1]["options"]
@@ -118,7 +218,7 @@ class Options(RegistryCase):
         self.assertEqual(self.options("native", "n"), ["rbind", "rw"])
         # What lade looks at by itself is none of them: the upper directory may be used again.
         self.lade.ok("containers", "create", ref, "d", "true")
-        for value in ("nfs_export=on", "lowerdir=/", "volatile,", "metacopy=on"):
+        for value in ("nfs_export=on", "lowerdir=/", "volatile,", "metacopy=on", "index=on", "userxattr"):
             self.fails(self.lade.run("store", "config", "overlay-mount-options", value), 2, "overlay-mount-options")
         self.lade.ok("store", "config", "overlay-mount-options", "")
         self.assertEqual(self.lade.json("store", "config")["overlay-mount-options"], "")

@@ -5,10 +5,11 @@ import os
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 from support.images import Image, Layer
 from support.mounting import Inside, MountCase
-from support.program import Case, need_root
+from support.program import SANITIZED, Case, need_root
 
 ROOT_LABEL = "containerd.io/gc.root"
 
@@ -338,18 +339,61 @@ class Mounting(MountCase):
         self.assertNotIn("warning", self.lade.ok("gc").err)
         self.assertEqual(os.listdir(self.lade.root / "snapshots/overlayfs"), [])
 
-    def test_commit_while_mounted(self):
+    def test_volatile_ones_are_mounted_again_while_the_machine_runs(self):
         self.base()
+        self.lade.ok("store", "config", "overlay-mount-options", "volatile")
         self.lade.ok("snapshots", "prepare", "p", "base")
         target = self.directory()
-        self.lade.ok("snapshots", "mount", target, "p")
-        self.sh('cd "$1"; echo new > n; rm a', target)
-        self.assertIn(f"mounted at {target}", self.lade.ok("snapshots", "commit", "top", "p").err)
-        self.assertEqual((self.seen(target) / "n").read_text(), "new\n")
-        self.lade.ok("snapshots", "unmount", target)
-        self.lade.ok("snapshots", "view", "v", "top")
-        self.lade.ok("snapshots", "mount", target, "v")
-        self.assertEqual(sorted(path.name for path in self.seen(target).iterdir()), ["d", "n"])
+        for _ in range(3):
+            self.lade.ok("snapshots", "mount", target, "p")
+            self.sh('echo x >> "$1/n"', target)
+            self.lade.ok("snapshots", "unmount", target)
+        note = Path(self.lade.json("snapshots", "info", "p")["path"]).parent / "volatile-since"
+        note.write_text("another boot\n")
+        self.fails(self.lade.run("snapshots", "mount", target, "p"), 5, "volatile", "may be lost")
+        self.assertEqual(self.mounted(), [])
+
+    def test_one_of_many_mounts_it(self):
+        """An upper directory serves one overlay; nothing is removed while it is being mounted."""
+        self.base()
+        self.lade.ok("snapshots", "prepare", "p", "base")
+        targets = [self.directory(f"t{i}") for i in range(6)]
+        for _ in range(2 if SANITIZED else 5):
+            running = [self.lade.start("snapshots", "mount", target, "p") for target in targets]
+            running.append(self.lade.start("snapshots", "rm", "p"))
+            codes = []
+            for process in running:
+                process.communicate()
+                codes.append(process.returncode)
+            self.assertEqual(sum(code == 0 for code in codes), 1, codes)
+            self.assertEqual(len(self.mounted()), int(codes[-1] != 0))
+            if codes[-1] == 0:
+                self.lade.ok("snapshots", "prepare", "p", "base")
+            else:
+                self.lade.ok("snapshots", "unmount", targets[codes.index(0)])
+
+    def test_a_target_is_where_the_command_is(self):
+        """Also where the kernel is told names that begin elsewhere."""
+        self.base()
+        long = "base"
+        for i in range(70):
+            self.lade.ok("--sync", "none", "snapshots", "prepare", "w", long)
+            long = f"layer-{i}"
+            self.lade.ok("--sync", "none", "snapshots", "commit", long, "w")
+        self.lade.ok("snapshots", "prepare", "long", long)
+        mapping = ("--label", "containerd.io/snapshot/uidmapping=0:100000:65536", "--label", "containerd.io/snapshot/gidmapping=0:100000:65536")
+        self.lade.ok("snapshots", "prepare", *mapping, "remapped", "base")
+        strange = Inside(self.scratch / "a,b", self.holder)
+        for command in (("prepare", "w"), ("commit", "one", "w"), ("prepare", "w", "one"), ("commit", "two", "w"), ("prepare", "x", "two")):
+            strange.ok("snapshots", *command)
+        target = self.directory()
+        inside = ["env", "-C", str(self.scratch)]
+        for lade, key in ((self.lade, "long"), (self.lade, "remapped"), (strange, "x")):
+            for name in ("target", "./target/../target"):
+                done = subprocess.run([*lade.prefix, *inside, *lade.command("snapshots", "mount", name, key)[len(lade.prefix) :]], env=lade.env, capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), key)
+                self.assertEqual(self.mounted(), [str(target)])
+                lade.ok("snapshots", "unmount", target)
 
     def test_128_layers(self):
         parent = ""

@@ -167,6 +167,13 @@ TEST_SUITE("mounting" * doctest::skip(!privileged())) {
         try {
             const Fd other = open_mounts({overlay(names)}, dir.path("scratch"));
             CHECK(list_directory(other.get(), ".").size() == 201);
+            Mount strict = overlay(names);
+            strict.options.insert(strict.options.end(), {"nosuid", "nodev", "noexec", "noatime", "ro"});
+            const Fd closed = open_mounts({strict}, dir.path("scratch"));
+            struct statvfs st {};
+            REQUIRE(::fstatvfs(closed.get(), &st) == 0);
+            constexpr unsigned long flags = ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC | ST_NOATIME;
+            CHECK((st.f_flag & flags) == flags);
         } catch (const Error& error) {
             MESSAGE("not with this kernel: " << error.message());
         }
