@@ -146,6 +146,19 @@ Privilege privilege() {
     return ids > 1 ? Privilege::mapped : Privilege::single;
 }
 
+std::uint64_t user_outside() {
+    const std::uint64_t inside = ::geteuid();
+    for (const std::string& line : split(read_small("/proc/self/uid_map"), '\n')) {
+        std::vector<std::uint64_t> numbers;
+        for (const std::string& word : split(line, ' '))
+            if (const auto number = parse_number(word))
+                numbers.push_back(*number);
+        if (numbers.size() == 3 && inside >= numbers[0] && inside - numbers[0] < numbers[2])
+            return numbers[1] + (inside - numbers[0]);
+    }
+    return inside;
+}
+
 std::optional<std::string> enter_user_namespace() {
     if (::geteuid() == 0)
         return std::nullopt;

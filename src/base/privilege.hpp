@@ -3,6 +3,7 @@
 // namespace (user_namespaces(7)).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -31,6 +32,9 @@ constexpr bool may_set_owner(Privilege privilege) noexcept {
 constexpr bool may_make_devices(Privilege privilege) noexcept {
     return privilege == Privilege::root;
 }
+
+// The user's number outside of a user namespace where it may be another: on the machine, or in what is around us.
+std::uint64_t user_outside();
 
 // Makes an ordinary user the root of a new user namespace, with the owners that /etc/subuid and /etc/subgid grant if
 // newuidmap(1) and newgidmap(1) can give them. The process must have one thread. What kept it from becoming Privilege::

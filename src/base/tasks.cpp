@@ -7,8 +7,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdint>
 
@@ -31,11 +33,15 @@ void sleep_for(std::chrono::milliseconds duration, const std::stop_token& stop) 
 }
 
 void wait_ready(int fd, short events, const std::stop_token& stop) {
-    std::array<pollfd, 2> fds{{{fd, events, 0}, {-1, POLLIN, 0}}};
+    pollfd one{fd, events, 0};
+    static_cast<void>(wait_any({&one, 1}, std::chrono::steady_clock::time_point::max(), stop));
+}
+
+bool wait_any(std::span<pollfd> fds, std::chrono::steady_clock::time_point end, const std::stop_token& stop) {
     check_stop(stop);
     // Mostly there is nothing to wait for, and nothing to be made for it.
-    if (::poll(fds.data(), 1, 0) > 0)
-        return;
+    if (::poll(fds.data(), fds.size(), 0) > 0)
+        return true;
     const Fd stopped(::eventfd(0, EFD_CLOEXEC));
     if (!stopped)
         throw_errno(errno, "wait");
@@ -43,11 +49,23 @@ void wait_ready(int fd, short events, const std::stop_token& stop) {
         const std::uint64_t one = 1;
         static_cast<void>(!::write(stopped.get(), &one, sizeof one));
     });
-    fds[1].fd = stopped.get();
-    while (::poll(fds.data(), fds.size(), -1) < 0)
-        if (errno != EINTR)
+    std::vector<pollfd> all(fds.begin(), fds.end());
+    all.push_back({stopped.get(), POLLIN, 0});
+    for (;;) {
+        int patience = -1;
+        if (end != std::chrono::steady_clock::time_point::max()) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+            patience = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, INT_MAX));
+        }
+        const int ready = ::poll(all.data(), all.size(), patience);
+        if (ready < 0 && errno != EINTR)
             throw_errno(errno, "wait");
-    check_stop(stop);
+        check_stop(stop);
+        if (ready >= 0) {
+            std::copy_n(all.begin(), fds.size(), fds.begin());
+            return ready > 0;
+        }
+    }
 }
 
 TaskGroup::TaskGroup(const std::stop_token& outer) : link_(outer, [this] { stop_.request_stop(); }) {}

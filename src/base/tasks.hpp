@@ -3,6 +3,8 @@
 // stop, and is rethrown after all have been joined. Cancellation is a std::stop_token, passed last.
 #pragma once
 
+#include <poll.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -10,6 +12,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -44,6 +47,9 @@ void check_stop(const std::stop_token& stop);
 // Sleeps until poll() finds one of `events` on the descriptor, or that its other end is gone; throws Error
 // cancelled as soon as `stop` is requested.
 void wait_ready(int fd, short events, const std::stop_token& stop);
+
+// The same for several descriptors, each with the events it waits for (poll(2)). False when none is ready at `end`.
+bool wait_any(std::span<pollfd> fds, std::chrono::steady_clock::time_point end, const std::stop_token& stop);
 
 class TaskGroup {
 public:
