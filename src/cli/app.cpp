@@ -236,6 +236,8 @@ int run(int argc, char** argv, SignalWatcher& signals) {
         context.print(chosen_in(app).help());
         return 0;
     }
+    if (context.needs_trees && privilege() == Privilege::none)
+        context.outside = std::make_unique<Outside>();
     if (context.needs_trees)
         context.less_privileged = enter_user_namespace();
     signals.watch();

@@ -35,6 +35,14 @@ std::string Context::place() const {
     return std::filesystem::absolute(chosen).lexically_normal().string();
 }
 
+AskProgram Context::ask_program() const {
+    if (!outside)
+        return lade::ask_program;
+    return [there = outside.get()](const ProgramCall& call, const std::stop_token& stop) {
+        return there->ask(call, stop);
+    };
+}
+
 store::Store& Context::open() {
     if (!store_) {
         static const std::map<std::string, store::Sync> modes{

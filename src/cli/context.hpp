@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "base/filter.hpp"
 #include "base/json.hpp"
+#include "base/outside.hpp"
 #include "base/tasks.hpp"
 #include "oci/labels.hpp"
 #include "store/store.hpp"
@@ -35,6 +37,10 @@ public:
     bool needs_trees = true;
     // Why an ordinary user cannot have the owners that images name.
     std::optional<std::string> less_privileged;
+
+    // Where an ordinary user's programs are run while this process is root of a namespace.
+    std::unique_ptr<Outside> outside;
+    AskProgram ask_program() const;
 
     // The command the parser chose; an empty one prints help.
     std::function<void()> command;

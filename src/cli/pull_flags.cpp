@@ -56,6 +56,7 @@ transfer::PullOptions PullFlags::options(const Context& context) const {
                                   .downloads = downloads,
                                   .registry = registry.options(context.stop()),
                                   .limits = {}};
+    options.registry.ask_program = context.ask_program();
     oci::validate(options.labels);
     return options;
 }

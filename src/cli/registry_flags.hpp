@@ -13,11 +13,16 @@ namespace lade::cli {
 
 struct RegistryFlags {
     std::string user;
+    std::string refresh;
     bool plain_http = false;
     bool skip_verify = false;
     unsigned retries = 5;
 
     void add(CLI::App& command);
+    // Those that have nothing to do with credentials.
+    void add_connection(CLI::App& command);
+    // What those say.
+    registry::Options connection_options() const;
     // Asks for a password at the terminal when the user came without one.
     registry::Options options(const std::stop_token& stop) const;
 };

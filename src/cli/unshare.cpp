@@ -20,7 +20,9 @@ namespace lade::cli {
 namespace {
 
 // The program began the user namespace, if it took one, before it came here.
-void unshare(const Context& context, std::vector<std::string> arguments) {
+void unshare(Context& context, std::vector<std::string> arguments) {
+    // What follows would not know whose child it is.
+    context.outside.reset();
     if (!may_mount(privilege()))
         throw Error(ErrorKind::permission_denied,
                     context.less_privileged.value_or(

@@ -62,6 +62,7 @@ Token parse_token(std::string_view json, Clock::time_point asked) {
         for (const char* name : {"access_token", "token"})
             if (token.value.empty())
                 token.value = find_string(document, name).value_or("");
+        token.refresh = find_string(document, "refresh_token").value_or("");
         if (const auto expires = find_integer(document, "expires_in"); expires && *expires > 0)
             lifetime = seconds(std::min<std::int64_t>(*expires, longest_expiry.count()));
     } catch (const Error&) {
@@ -80,9 +81,37 @@ std::string Authorizer::Bearer::key() const {
     return join({scopes.begin(), scopes.end()}, " ");
 }
 
-Authorizer::Authorizer(Client& client, const Host& host, std::optional<Credentials> credentials,
-                       std::set<std::string> scopes)
-    : client_(client), host_(host), credentials_(std::move(credentials)), scopes_(std::move(scopes)) {}
+Authorizer::Authorizer(Client& client, const Host& host, KeySource keys, std::set<std::string> scopes)
+    : client_(client), host_(host), keys_(std::move(keys)), scopes_(std::move(scopes)) {}
+
+std::string Authorizer::refresh_token() {
+    const std::scoped_lock lock(mutex_);
+    return refresh_;
+}
+
+std::string Authorizer::withheld() {
+    const std::scoped_lock lock(mutex_);
+    return withheld_;
+}
+
+const std::optional<Credentials>& Authorizer::own_credentials(const std::stop_token& stop) {
+    if (!credentials_)
+        credentials_ = keys_.own ? keys_.own(stop) : std::nullopt;
+    return *credentials_;
+}
+
+// A registry may name any token server. One on another site gets the credentials if the user says that they are its own
+// too: an entry that merely exists would buy a token there, for a scope that this registry chose, and bring it here.
+std::optional<Credentials> Authorizer::credentials_at(const Url& realm, const Url& origin,
+                                                      const std::stop_token& stop) {
+    const std::optional<Credentials>& own = own_credentials(stop);
+    if (!own || same_site(realm.host, origin.host) || (keys_.of && keys_.of(realm.authority(), stop) == own))
+        return own;
+    const std::scoped_lock lock(mutex_);
+    withheld_ = cat("the credentials are not sent to token server ", realm.authority(),
+                    ", which is on another site (see --token-server in lade-registry(1))");
+    return std::nullopt;
+}
 
 std::string Authorizer::authorization() {
     const std::scoped_lock lock(mutex_);
@@ -108,13 +137,15 @@ bool Authorizer::answer(const Response& response, const Url& origin, const std::
     // Another thread may have been here while this one waited.
     if (const std::string current = authorization(); !current.empty() && current != used)
         return true;
-    return bearer != challenges.end() ? answer_bearer(*bearer, origin, response.peer, used, stop) : answer_basic(used);
+    return bearer != challenges.end() ? answer_bearer(*bearer, origin, response.peer, used, stop)
+                                      : answer_basic(used, stop);
 }
 
-bool Authorizer::answer_basic(const std::string& used) {
-    if (!credentials_ || credentials_->user.empty() || credentials_->secret.empty())
+bool Authorizer::answer_basic(const std::string& used, const std::stop_token& stop) {
+    const std::optional<Credentials>& own = own_credentials(stop);
+    if (!own || own->user.empty() || own->secret.empty())
         return false;
-    std::string value = basic(*credentials_);
+    std::string value = basic(*own);
     if (value == used)
         return false;
     const std::scoped_lock lock(mutex_);
@@ -125,8 +156,8 @@ bool Authorizer::answer_basic(const std::string& used) {
 
 bool Authorizer::answer_bearer(const Challenge& challenge, const Url& origin, const std::string& peer,
                                const std::string& used, const std::stop_token& stop) {
-    if (credentials_ && !credentials_->registry_token.empty()) {
-        std::string value = "Bearer " + credentials_->registry_token;
+    if (const auto& own = own_credentials(stop); own && !own->registry_token.empty()) {
+        std::string value = "Bearer " + own->registry_token;
         if (value == used)
             return false;
         const std::scoped_lock lock(mutex_);
@@ -141,6 +172,8 @@ bool Authorizer::answer_bearer(const Challenge& challenge, const Url& origin, co
     Token token = fetch_token(bearer, origin, peer, stop);
     const std::scoped_lock lock(mutex_);
     fixed_.clear();
+    if (!token.refresh.empty())
+        refresh_ = token.refresh;
     tokens_.insert_or_assign(bearer.key(), std::move(token));
     bearer_ = std::move(bearer);
     return true;
@@ -191,16 +224,17 @@ Token Authorizer::fetch_token(const Bearer& bearer, const Url& origin, const std
     for (const std::string& scope : bearer.scopes)
         append_parameter(get.url.target, "scope", scope);
 
+    const auto credentials = credentials_at(bearer.realm, origin, stop);
     const auto asked = Clock::now();
     std::string body;
     const auto finish = [&](const Request& sent, const Response& response) {
         if (!response.ok())
-            throw_status(sent, response, credentials_ ? "the credentials are not accepted" : "");
+            throw_status(sent, response, credentials ? refused_meaning : withheld());
         return doing([&] { return describe(sent); }, [&] { return parse_token(body, asked); });
     };
 
     return doing("get a token", [&] {
-        if (!credentials_)
+        if (!credentials)
             return finish(get, ask(get, body, stop));
 
         Request post = request;
@@ -209,18 +243,22 @@ Token Authorizer::fetch_token(const Bearer& bearer, const Url& origin, const std
         append_parameter(post.body, "client_id", client_id);
         append_parameter(post.body, "service", bearer.service);
         append_parameter(post.body, "scope", bearer.key());
-        if (credentials_->user.empty()) {
+        if (credentials->user.empty()) {
             append_parameter(post.body, "grant_type", "refresh_token");
-            append_parameter(post.body, "refresh_token", credentials_->secret);
+            append_parameter(post.body, "refresh_token", credentials->secret);
         } else {
             append_parameter(post.body, "grant_type", "password");
-            append_parameter(post.body, "username", credentials_->user);
-            append_parameter(post.body, "password", credentials_->secret);
+            append_parameter(post.body, "username", credentials->user);
+            append_parameter(post.body, "password", credentials->secret);
         }
+        if (wants_refresh_)
+            append_parameter(post.body, "access_type", "offline");
         const Response response = ask(post, body, stop);
-        if (credentials_->user.empty() || !wants_get(response.status))
+        if (credentials->user.empty() || !wants_get(response.status))
             return finish(post, response);
-        get.headers.push_back("Authorization: " + basic(*credentials_));
+        if (wants_refresh_)
+            append_parameter(get.url.target, "offline_token", "true");
+        get.headers.push_back("Authorization: " + basic(*credentials));
         return finish(get, ask(get, body, stop));
     });
 }

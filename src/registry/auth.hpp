@@ -34,6 +34,7 @@ std::vector<Challenge> parse_challenges(std::string_view line);
 // What a token server answered.
 struct Token {
     std::string value;
+    std::string refresh; // buys further ones without a password; "" when it gave none
     std::chrono::steady_clock::time_point expires;
 };
 // invalid_argument without the text, which is a secret. The value may go into a header as it is; it
@@ -43,8 +44,13 @@ Token parse_token(std::string_view json, std::chrono::steady_clock::time_point a
 // Safe to use from several threads at once: one of them asks for a token, the others wait for it.
 class Authorizer {
 public:
-    // `client` outlives it.
-    Authorizer(Client& client, const Host& host, std::optional<Credentials> credentials, std::set<std::string> scopes);
+    // `client` outlives it. The keys are asked by the first challenge.
+    Authorizer(Client& client, const Host& host, KeySource keys, std::set<std::string> scopes);
+
+    // Token servers are asked for a refresh token too. Before the first request.
+    void want_refresh_token() { wants_refresh_ = true; }
+    // The last that one gave, or "".
+    std::string refresh_token();
 
     // The header's value for a request to the host, or "" when nothing is known to be needed.
     std::string authorization();
@@ -52,6 +58,9 @@ public:
     // Takes up the challenges of a 401 to a request that carried `used`. True when authorization() has
     // something better now; false when there is nothing (more) to offer. `origin` is where the 401 came from.
     bool answer(const Response& response, const Url& origin, const std::string& used, const std::stop_token& stop);
+
+    // Why the credentials that there are were not used; "" when they were, or there are none.
+    std::string withheld();
 
 private:
     struct Bearer {
@@ -61,20 +70,28 @@ private:
         std::string key() const;
     };
 
-    bool answer_basic(const std::string& used);
+    bool answer_basic(const std::string& used, const std::stop_token& stop);
     bool answer_bearer(const Challenge& challenge, const Url& origin, const std::string& peer, const std::string& used,
                        const std::stop_token& stop);
+    const std::optional<Credentials>& own_credentials(const std::stop_token& stop);
+    std::optional<Credentials> credentials_at(const Url& realm, const Url& origin, const std::stop_token& stop);
     Url checked_realm(const Challenge& challenge, const Url& origin) const;
     Token fetch_token(const Bearer& bearer, const Url& origin, const std::string& peer, const std::stop_token& stop);
     Response ask(Request request, std::string& body, const std::stop_token& stop);
 
     Client& client_;
     const Host host_;
-    const std::optional<Credentials> credentials_;
+    const KeySource keys_;
     const std::set<std::string> scopes_;
+    bool wants_refresh_ = false;
     Limiter one_at_a_time_{1};
 
+    // For whom has the slot.
+    std::optional<std::optional<Credentials>> credentials_; // once they were looked for
+
     std::mutex mutex_;
+    std::string withheld_;
+    std::string refresh_;
     std::string fixed_; // Basic, or the configured registry token
     std::optional<Bearer> bearer_;
     std::map<std::string, Token> tokens_;

@@ -23,6 +23,10 @@ Url redirected(const Request& request, const Response& response) {
     return *target;
 }
 
+std::set<std::string> scopes_of(const std::string& repository) {
+    return repository.empty() ? std::set<std::string>{} : std::set{cat("repository:", repository, ":pull")};
+}
+
 Url as_https(Url url) {
     url.scheme = "https";
     return url;
@@ -30,13 +34,11 @@ Url as_https(Url url) {
 
 } // namespace
 
-Channel::Channel(Client& client, Host host, const std::string& repository, std::optional<Credentials> credentials,
-                 std::string denied)
+Channel::Channel(Client& client, Host host, const std::string& repository, KeySource keys, std::string denied)
     : client_(client),
       host_(std::move(host)),
       repository_(repository),
-      authorizer_(client, host_, host_.is_registry ? std::move(credentials) : std::nullopt,
-                  {cat("repository:", repository, ":pull")}),
+      authorizer_(client, host_, std::move(keys), scopes_of(repository)),
       denied_(std::move(denied)),
       guess_(host_.try_https_too ? Guess::open : Guess::http) {}
 
@@ -77,7 +79,8 @@ std::optional<Channel::Answer> Channel::try_https(const Ask& ask, Receiver& rece
 
 Channel::Answer Channel::send_to(const Url& root, const Ask& ask, Receiver& receiver, const std::stop_token& stop) {
     Request request{.method = ask.method, .url = root};
-    request.url.target = cat(root.target == "/" ? "" : root.target, '/', repository_, '/', ask.path);
+    request.url.target =
+        cat(root.target == "/" ? "" : root.target, '/', repository_, repository_.empty() ? "" : "/", ask.path);
     bool challenged = false;
     for (unsigned redirects = 0;;) {
         // A credential belongs to one scheme, host and port; a redirect takes none along. Nor does it take
@@ -109,9 +112,12 @@ Channel::Answer Channel::send_to(const Url& root, const Ask& ask, Receiver& rece
         request.headers.clear();
         // A token may be good and yet not for this; a password that is refused is wrong.
         const bool refused = response.status == 401 && authorization.starts_with("Basic ");
+        const std::string withheld = authorizer_.withheld();
         return {.request = std::move(request),
                 .response = std::move(response),
-                .denied = refused ? "the credentials are not accepted" : denied_};
+                .denied = refused            ? std::string(refused_meaning)
+                          : withheld.empty() ? denied_
+                                             : withheld};
     }
 }
 

@@ -19,12 +19,12 @@ namespace lade::registry {
 
 class Channel {
 public:
-    // `client` outlives it. Credentials are dropped unless the host is the reference's own registry. `denied` says
-    // what 401 and 403 mean as long as no credentials were refused.
-    Channel(Client& client, Host host, const std::string& repository, std::optional<Credentials> credentials,
-            std::string denied);
+    // `client` outlives it. The keys are this host's own. `denied` says what 401 and 403 mean as long as no credentials
+    // were refused. Without a repository it is about the registry as a whole.
+    Channel(Client& client, Host host, const std::string& repository, KeySource keys, std::string denied);
 
     const Host& host() const noexcept { return host_; }
+    Authorizer& authorizer() noexcept { return authorizer_; }
 
     // What is asked for below the repository's path, e.g. "manifests/latest".
     struct Ask {

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "registry/blob_receiver.hpp"
 #include "registry/channel.hpp"
+#include "registry/keyring.hpp"
 #include "registry/resolve.hpp"
 #include "registry/retry.hpp"
 #include "registry/status.hpp"
@@ -41,20 +42,24 @@ void check_kind(const oci::Descriptor& descriptor, const Request& request, const
                     ", the descriptor says ", printable(descriptor.media_type));
 }
 
+// -u is for the reference's own registry; a mirror has what is kept under its own name.
+KeySource keys_of(const Host& host, const oci::Reference& reference, const std::optional<Credentials>& given,
+                  const Keyring& keyring) {
+    return keyring.keys(
+        {.registry = host.is_registry ? reference.domain() : host.base.authority(), .repository = reference.path()},
+        host.is_registry ? given : std::nullopt);
+}
+
 } // namespace
 
 struct Repository::Impl {
     Impl(oci::Reference wanted, Options options) : reference(std::move(wanted)), retries(options.retries) {
-        if (!options.credentials)
-            options.credentials = find_docker_credentials(reference.domain());
-        std::string denied(denied_meaning);
-        if (!options.credentials)
-            if (const auto config = find_docker_helper(reference.domain()))
-                denied += cat(" (the credential helper named in ", *config, " is not asked: not supported yet)");
         const HostRules rules{.plain_http = options.plain_http, .skip_verify = options.skip_verify};
-        for (Host& host : hosts_for(reference.domain(), rules))
-            channels.push_back(
-                std::make_unique<Channel>(client, std::move(host), reference.path(), options.credentials, denied));
+        const Keyring keyring(std::move(options.ask_program));
+        for (const Host& host : hosts_for(reference.domain(), rules))
+            channels.push_back(std::make_unique<Channel>(client, host, reference.path(),
+                                                         keys_of(host, reference, options.credentials, keyring),
+                                                         std::string(denied_meaning)));
     }
 
     // There is one host so far. With mirrors, resolve and fetch will go through all that are capable, in order, and

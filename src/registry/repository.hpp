@@ -10,6 +10,7 @@
 #include <stop_token>
 #include <string>
 
+#include "base/program.hpp"
 #include "base/stream.hpp"
 #include "oci/manifest.hpp"
 #include "oci/reference.hpp"
@@ -18,15 +19,16 @@
 namespace lade::registry {
 
 struct Options {
-    bool plain_http = false;                // speak http to a registry that is not on loopback
-    bool skip_verify = false;               // do not verify the registry's certificate
-    std::optional<Credentials> credentials; // -u: for the reference's own registry only
-    unsigned retries = 5;                   // further attempts after the first
+    bool plain_http = false;                    // speak http to a registry that is not on loopback
+    bool skip_verify = false;                   // do not verify the registry's certificate
+    std::optional<Credentials> credentials;     // -u: for the reference's own registry only
+    unsigned retries = 5;                       // further attempts after the first
+    AskProgram ask_program = lade::ask_program; // runs credential helpers
 };
 
 class Repository {
 public:
-    // Makes no request. Reads the docker configuration (DOCKER_CONFIG) when no credentials are given.
+    // Makes no request. Where none are given, credentials are looked for (keyring.hpp) when a host wants some.
     Repository(const oci::Reference& reference, Options options);
     ~Repository();
     Repository(const Repository&) = delete;

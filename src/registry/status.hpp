@@ -18,6 +18,9 @@ std::string error_text(std::string_view body);
 // What 401 and 403 mean when an image is asked for.
 inline constexpr std::string_view denied_meaning = "pull access denied, the repository may not exist or needs a login";
 
+// What they mean when credentials were shown.
+inline constexpr std::string_view refused_meaning = "the credentials are not accepted";
+
 // Throws Transient for 408, 429, 500, 502, 503 and 504.
 void throw_if_transient(const Request& request, const Response& response);
 

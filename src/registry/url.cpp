@@ -119,11 +119,12 @@ std::optional<Url> Url::resolve(std::string_view location) const {
     return url;
 }
 
+std::string Url::authority() const {
+    return port == default_port(scheme) ? host : cat(host, ':', port);
+}
+
 std::string Url::string() const {
-    std::string text = cat(scheme, "://", host);
-    if (port != default_port(scheme))
-        text += cat(':', port);
-    return text + target;
+    return cat(scheme, "://", authority(), target);
 }
 
 std::string Url::shown() const {

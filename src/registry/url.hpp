@@ -22,6 +22,8 @@ struct Url {
     std::optional<Url> resolve(std::string_view location) const;
 
     std::string string() const;
+    // "host" or "host:port": the port is left out where the scheme implies it.
+    std::string authority() const;
     // For messages: without the query, which may carry a signature.
     std::string shown() const;
     bool same_origin(const Url& other) const noexcept;

@@ -414,12 +414,6 @@ class Credentials(RegistryCase):
         config.mkdir()
         (config / "config.json").write_text(json.dumps({"auths": {self.registry.host: {"auth": basic("me", "secret").removeprefix("Basic ")}}}))
         self.assertEqual(self.pull(env={"DOCKER_CONFIG": str(config)}).code, 0)
-        for helper in ({"credsStore": "pass"}, {"credHelpers": {self.registry.host: "ecr-login"}}):
-            (config / "config.json").write_text(json.dumps({"auths": {self.registry.host: {}}, **helper}))
-            self.fails(self.pull(env={"DOCKER_CONFIG": str(config)}), 7, "credential helper", str(config), "not supported yet")
-            self.fails(self.pull("-u", "me:wrong", env={"DOCKER_CONFIG": str(config)}), 7, "not accepted")
-        (config / "config.json").write_text(json.dumps({"credHelpers": {"elsewhere.test": "ecr-login"}}))
-        self.assertNotIn("helper", self.pull(env={"DOCKER_CONFIG": str(config)}).err)
         (config / "config.json").write_text("{broken")
         self.fails(self.pull(env={"DOCKER_CONFIG": str(config)}), 2, "config.json")
 

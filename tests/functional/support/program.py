@@ -30,7 +30,8 @@ class Lade:
     def __init__(self, root, **env):
         self.root = Path(root)
         keep = {k: v for k, v in os.environ.items() if k.endswith("_OPTIONS") or k in ("PATH", "TMPDIR")}
-        self.env = {**keep, "HOME": str(self.root.parent), "LADE_ROOT": str(self.root), **env}
+        # Nobody's credentials but the test's own.
+        self.env = {**keep, "HOME": str(self.root.parent), "XDG_RUNTIME_DIR": str(self.root.parent / "run"), "LADE_ROOT": str(self.root), **env}
 
     def command(self, *args):
         return [str(BINARY), *map(str, args)]

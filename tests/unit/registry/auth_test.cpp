@@ -66,6 +66,8 @@ TEST_SUITE("registry") {
         const auto lifetime = [&](std::string_view json) { return parse_token(json, asked).expires - asked; };
         CHECK(parse_token(R"({"token":"t"})", asked).value == "t");
         CHECK(parse_token(R"({"token":"t","access_token":"a"})", asked).value == "a");
+        CHECK(parse_token(R"({"token":"t"})", asked).refresh.empty());
+        CHECK(parse_token(R"({"access_token":"a","refresh_token":"r"})", asked).refresh == "r");
         CHECK(lifetime(R"({"token":"t"})") == seconds(50));
         CHECK(lifetime(R"({"token":"t","expires_in":0})") == seconds(50));
         CHECK(lifetime(R"({"token":"t","expires_in":300})") == seconds(290));
