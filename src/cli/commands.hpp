@@ -20,6 +20,7 @@ void add_leases(CLI::App& group, Context& context);
 void add_namespaces(CLI::App& group, Context& context);
 void add_store(CLI::App& group, Context& context);
 void add_plugins(CLI::App& group, Context& context);
+void add_registry(CLI::App& group, Context& context);
 
 // Commands of no group.
 void add_events(CLI::App& app, Context& context);
@@ -31,6 +32,9 @@ void add_completion(CLI::App& app, Context& context);
 void add_content_why(CLI::App& group, Context& context);
 // The verbs ingest, edit and abort of the group `content`.
 void add_ingest(CLI::App& group, Context& context);
+
+// Commands of the group `registry`.
+void add_registry_logins(CLI::App& group, Context& context);
 
 // Puts "--" before the command that a container or `unshare` is to run, whose flags are its own.
 std::vector<std::string> separate_foreign_command(const CLI::App& app, std::vector<std::string> arguments);

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.hpp"
+
+namespace lade::cli {
+
+void add_registry(CLI::App& group, Context& context) {
+    add_registry_logins(group, context);
+}
+
+} // namespace lade::cli
