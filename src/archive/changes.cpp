@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
+#include "base/xattrs.hpp"
 
 namespace lade::archive {
 
@@ -150,14 +151,15 @@ private:
 
 // See can_compare_layer().
 bool speaks_of_others(const TreePair& pair, const TreePair::Item& item, const std::string& marks) {
-    for (const std::string& xattr : list_xattrs(pair.upper(), item.name)) {
+    const XattrsOf upper(pair.upper(), item.name);
+    for (const std::string& xattr : upper.list()) {
         if (!xattr.starts_with(marks))
             continue;
         const std::string_view mark = std::string_view(xattr).substr(marks.size());
         if (mark == "redirect" || mark == "metacopy" || mark == "nlink")
             return true;
         // "x": some of the whiteouts in it are xattrs.
-        if (mark == "opaque" && find_xattr(pair.upper(), item.name, xattr) != "y")
+        if (mark == "opaque" && upper.find(xattr) != "y")
             return true;
     }
     return !is_directory(item.upper) && item.lower && !is_directory(item.lower) && item.lower->st_nlink > 1 &&

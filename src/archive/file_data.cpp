@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 
@@ -36,12 +37,6 @@ Fd open_moving(int directory, const std::string& name, int flags) {
 }
 
 } // namespace
-
-void throw_moved(int code, std::string_view what) {
-    if (code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENXIO || code == ESTALE)
-        throw Error(ErrorKind::failed_precondition, "was moved, removed or replaced while it was read");
-    throw_errno(code, what);
-}
 
 Fd open_directory(int directory, const std::string& name) {
     return open_moving(directory, name, O_DIRECTORY);

@@ -7,18 +7,13 @@
 #include <span>
 #include <stop_token>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/fd.hpp"
 
 namespace lade::archive {
 
-// Throws errno's error of a call on what was there a moment ago; failed_precondition when nothing, or something of
-// another kind, is there by now.
-[[noreturn]] void throw_moved(int code, std::string_view what);
-
-// All three: throw_moved(). A directory, for its names.
+// All three: errors of throw_moved(). A directory, for its names.
 Fd open_directory(int directory, const std::string& name);
 // A regular file for reading.
 Fd open_file(int directory, const std::string& name);

@@ -9,26 +9,20 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "base/overlay_marks.hpp"
 #include "base/text.hpp"
+#include "base/xattrs.hpp"
 
 namespace lade::archive {
 
 namespace {
 
-// The calls that take no flags and no O_PATH descriptor reach the object itself through its magic link,
-// which is followed once and no further.
-std::string by_descriptor(int fd) {
-    return cat("/proc/self/fd/", fd);
-}
-
 // 0, or what errno says.
 int set_xattr(int fd, const std::string& name, const std::string& value) {
     if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0)
         return 0;
-    if (errno != EBADF)
-        return errno;
-    return ::setxattr(by_descriptor(fd).c_str(), name.c_str(), value.data(), value.size(), 0) == 0 ? 0 : errno;
+    return errno == EBADF ? XattrsOf(fd).set(name, value) : errno;
 }
 
 } // namespace
@@ -81,20 +75,17 @@ void Metadata::set_xattrs(int fd, const Entry& entry) {
 }
 
 void Metadata::clear_xattrs(int fd) {
-    const ssize_t size = ::flistxattr(fd, nullptr, 0);
-    if (size <= 0)
-        return;
-    std::string names(static_cast<std::size_t>(size), '\0');
-    const ssize_t filled = ::flistxattr(fd, names.data(), names.size());
-    names.resize(filled < 0 ? 0 : static_cast<std::size_t>(filled));
-    for (const std::string& name : split(names, '\0'))
-        if (!name.empty() && !is_overlay_mark(name) && name != "security.selinux" &&
-            ::fremovexattr(fd, name.c_str()) != 0 && errno != ENODATA && errno != EPERM)
-            throw_errno(errno, "remove xattr ", printable(name));
+    const XattrsOf file(fd);
+    for (const std::string& name : file.list()) {
+        if (is_overlay_mark(name) || name == "security.selinux")
+            continue;
+        if (const int code = file.remove(name); code != 0 && code != ENODATA && code != EPERM)
+            throw_errno(code, "remove xattr ", printable(name));
+    }
 }
 
 void Metadata::set_mode(int fd, mode_t mode) const {
-    if (::fchmod(fd, mode) != 0 && (errno != EBADF || ::chmod(by_descriptor(fd).c_str(), mode) != 0))
+    if (::fchmod(fd, mode) != 0 && (errno != EBADF || ::chmod(proc_path(fd).c_str(), mode) != 0))
         throw_errno(errno, "set mode");
 }
 

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,8 +14,8 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/overlay_marks.hpp"
-#include "base/size.hpp"
 #include "base/text.hpp"
+#include "base/xattrs.hpp"
 
 namespace lade::archive {
 
@@ -47,33 +46,6 @@ Found look_in(int layer, const std::vector<std::string>& parts, std::string_view
         last = last || is_opaque(at.get(), marks);
     }
     return {.directory = std::move(at), .other = false};
-}
-
-void copy_xattrs(int from, int to) {
-    std::string names(64 * kib, '\0');
-    const ssize_t size = ::flistxattr(from, names.data(), names.size());
-    if (size < 0)
-        return;
-    names.resize(static_cast<std::size_t>(size));
-    std::string value(64 * kib, '\0');
-    for (const std::string& name : split(names, '\0')) {
-        if (name.empty() || is_overlay_mark(name))
-            continue;
-        const ssize_t length = ::fgetxattr(from, name.c_str(), value.data(), value.size());
-        if (length >= 0 && ::fsetxattr(to, name.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0 &&
-            errno != ENOTSUP)
-            throw_errno(errno, "set xattr ", printable(name));
-    }
-}
-
-void copy_metadata(int from, int to) {
-    struct stat st {};
-    if (::fstat(from, &st) != 0 || ::fchown(to, st.st_uid, st.st_gid) != 0)
-        throw_errno(errno, "set owner");
-    copy_xattrs(from, to);
-    if (::fchmod(to, st.st_mode & 07777U) != 0)
-        throw_errno(errno, "set mode");
-    Metadata::set_times(to, {st.st_atim, st.st_mtim});
 }
 
 // Whether a directory above `parts` in the upper layer hides the layers below.

@@ -22,6 +22,16 @@ using Dir = std::unique_ptr<DIR, decltype([](DIR* dir) { ::closedir(dir); })>;
 
 } // namespace
 
+void throw_moved(int code, std::string_view what) {
+    if (code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENXIO || code == ESTALE)
+        throw Error(ErrorKind::failed_precondition, "was moved, removed or replaced while it was read");
+    throw_errno(code, what);
+}
+
+std::string proc_path(int fd) {
+    return cat("/proc/self/fd/", fd);
+}
+
 void make_directory(int dir, const std::string& name, mode_t mode) {
     if (::mkdirat(dir, name.c_str(), mode) != 0 && errno != EEXIST)
         throw_errno(errno, "create directory ", name);

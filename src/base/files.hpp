@@ -15,6 +15,14 @@
 
 namespace lade {
 
+// Throws errno's error of a call on what was there a moment ago; failed_precondition when nothing, or something of
+// another kind, is there by now.
+[[noreturn]] void throw_moved(int code, std::string_view what);
+
+// The link that leads to the very object that `fd` holds, for calls that take neither flags nor O_PATH descriptors. It
+// is followed once and no further.
+std::string proc_path(int fd);
+
 // mkdir that accepts an existing directory.
 void make_directory(int dir, const std::string& name, mode_t mode);
 

@@ -5,10 +5,8 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <map>
@@ -19,40 +17,14 @@
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/files.hpp"
-#include "base/overlay_marks.hpp"
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
+#include "base/xattrs.hpp"
 
 namespace lade::snapshot {
 
 namespace {
-
-// The xattr calls have no *at form; through /proc they name the very object that a descriptor holds, O_PATH
-// ones (links, devices) included.
-std::string proc_path(int fd) {
-    return cat("/proc/self/fd/", fd);
-}
-
-void copy_xattrs(const std::string& from, const std::string& to) {
-    std::vector<char> names(64 * kib);
-    const ssize_t size = ::listxattr(from.c_str(), names.data(), names.size());
-    if (size < 0 && errno != ENOTSUP)
-        throw_errno(errno, "list xattrs");
-    std::vector<char> value(64 * kib);
-    for (ssize_t at = 0; at < size;) {
-        const std::string name(names.data() + at);
-        at += static_cast<ssize_t>(name.size()) + 1;
-        if (is_overlay_mark(name))
-            continue;
-        const ssize_t length = ::getxattr(from.c_str(), name.c_str(), value.data(), value.size());
-        if (length < 0)
-            continue;
-        if (::setxattr(to.c_str(), name.c_str(), value.data(), static_cast<std::size_t>(length), 0) != 0 &&
-            errno != ENOTSUP)
-            throw_errno(errno, "copy xattr ", printable(name));
-    }
-}
 
 // Between a file's two holes.
 void copy_extent(int from, int to, off_t begin, off_t end, const std::stop_token& stop) {
@@ -96,30 +68,6 @@ void copy_data(int from, int to, off_t size, const std::stop_token& stop) {
         throw_errno(errno, "set size");
 }
 
-void set_times(int directory, const std::string& name, const struct stat& st) {
-    const std::array<timespec, 2> times{st.st_atim, st.st_mtim};
-    if (::utimensat(directory, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0)
-        throw_errno(errno, "set times");
-}
-
-struct stat stat_of(int fd) {
-    struct stat st {};
-    if (::fstat(fd, &st) != 0)
-        throw_errno(errno, "stat");
-    return st;
-}
-
-// All but the times. In this order: a change of owner clears set-id bits and capabilities. Links have no mode of their
-// own.
-void copy_metadata(int from, int to, const struct stat& st) {
-    const std::string target = proc_path(to);
-    if (::fchownat(to, "", st.st_uid, st.st_gid, AT_EMPTY_PATH) != 0)
-        throw_errno(errno, "set owner");
-    copy_xattrs(proc_path(from), target);
-    if (!S_ISLNK(st.st_mode) && ::chmod(target.c_str(), st.st_mode & 07777U) != 0)
-        throw_errno(errno, "set mode");
-}
-
 class TreeCopier {
 public:
     TreeCopier(int root, const std::stop_token& stop) : root_(root), stop_(stop) {}
@@ -148,7 +96,6 @@ private:
         const Fd source = open_at(from, name, O_PATH | O_NOFOLLOW);
         const Fd target = open_at(to, name, O_PATH | O_NOFOLLOW);
         copy_metadata(source.get(), target.get(), st);
-        set_times(to, name, st);
     }
 
     void make(int from, int to, const std::string& path, const std::string& name, const struct stat& st) {
@@ -189,16 +136,11 @@ private:
 } // namespace
 
 void copy_tree(int from, int to, const std::stop_token& stop) {
-    const struct stat st = stat_of(from);
+    struct stat st {};
+    if (::fstat(from, &st) != 0)
+        throw_errno(errno, "stat");
     TreeCopier(to, stop).copy_contents(from, to, "");
     copy_metadata(from, to, st);
-    set_times(to, ".", st);
-}
-
-void copy_metadata(int from, int to) {
-    const struct stat st = stat_of(from);
-    copy_metadata(from, to, st);
-    set_times(to, ".", st);
 }
 
 } // namespace lade::snapshot

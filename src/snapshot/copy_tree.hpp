@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A faithful copy of a directory tree: types, modes, owners, times, xattrs, hard links, devices.
+// A faithful copy of a directory tree: types, modes, owners, times, xattrs but overlayfs's own marks, hard links,
+// devices.
 #pragma once
 
 #include <stop_token>
@@ -9,8 +10,5 @@ namespace lade::snapshot {
 // Copies what is in `from` into the empty directory `to`, and the metadata of `from` itself. Data is shared
 // with the original where the file system can (reflink), and holes stay holes. Needs privilege to keep owners.
 void copy_tree(int from, int to, const std::stop_token& stop);
-
-// The metadata of one directory alone: owner, mode, times and xattrs. Marks of overlayfs's own are never copied.
-void copy_metadata(int from, int to);
 
 } // namespace lade::snapshot

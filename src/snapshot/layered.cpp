@@ -21,7 +21,7 @@
 #include "base/tasks.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
-#include "snapshot/copy_tree.hpp"
+#include "base/xattrs.hpp"
 #include "snapshot/features.hpp"
 #include "snapshot/mount_options.hpp"
 
@@ -41,7 +41,7 @@ constexpr std::array<std::string_view, 4> origin_marks{"origin", "impure", "nlin
 // A directory's descriptor and a name in it, for the calls that have no *at form; a link is not followed. Links and
 // devices cannot have marks of the user kind, and say so by EPERM.
 void forget_origin(int directory, const std::string& name, std::string_view marks) {
-    const std::string path = cat("/proc/self/fd/", directory, '/', name);
+    const std::string path = cat(proc_path(directory), '/', name);
     for (const std::string_view mark : origin_marks)
         if (::lremovexattr(path.c_str(), cat(marks, mark).c_str()) != 0 && errno != ENODATA && errno != ENOTSUP &&
             errno != EPERM)
