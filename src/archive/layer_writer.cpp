@@ -193,7 +193,9 @@ private:
         if (options_.latest && later(entry.mtime, *options_.latest))
             entry.mtime = *options_.latest;
         for (const auto& [xattr, value] : xattrs) {
-            if (TarWriter::has_room(xattr))
+            if (xattr == access_list)
+                entry.mode = mode_without_access_list(entry.mode, value);
+            if (xattr != access_list && xattr != default_access_list && TarWriter::has_room(xattr))
                 entry.xattrs.emplace(xattr, value);
             else
                 warnings_.warn(cat(printable(entry.name), ": xattr ", printable(xattr), " is left out"));

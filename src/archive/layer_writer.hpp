@@ -22,7 +22,8 @@ struct LayerOptions {
 // can_compare_layer() allows it, an overlay layer of it. Removed names are whiteouts, never opaque markers. A name of
 // several in the upper tree is a hard link to the one of them that comes first; names that did not change are told
 // again when they became names of what did. Directories come before what is in them, changed or not; the root ("./")
-// when it changed. A hole is zeros. What tar has no room for is warned of. Errors name the path: failed_precondition: a
+// when it changed. A hole is zeros. What tar has no room for is left out and warned of; without its access control list
+// a file is open to its group as far as the list had it, and no further. Errors name the path: failed_precondition: a
 // file becomes shorter while it is read, or its name begins with ".wh.", which means something else in a layer.
 Warnings write_layer(const Trees& trees, Sink& tar, const LayerOptions& options, const std::stop_token& stop);
 

@@ -9,6 +9,7 @@ import os
 import pty
 import shutil
 import signal
+import struct
 import subprocess
 import tarfile
 import termios
@@ -185,6 +186,21 @@ class Diff(RegistryCase):
         self.assertEqual(layers[0], layers[1])
         self.assertTrue(all(e.mtime <= EPOCH for e in self.entries(layers[0])))
         self.assertIn(EPOCH, {e.mtime for e in self.entries(layers[0])})
+
+    def test_access_control_lists_are_left_out(self):
+        acl = b"\2\0\0\0" + b"".join(struct.pack("<HHI", *entry) for entry in ((1, 6, 2**32 - 1), (2, 7, 1000), (4, 4, 2**32 - 1), (16, 7, 2**32 - 1), (32, 0, 2**32 - 1)))
+
+        def grant(root):
+            try:
+                os.setxattr(root / "alone", "system.posix_acl_access", acl)
+            except OSError as error:
+                self.skipTest(f"no access control lists here: {error}")
+
+        self.changed(change=grant)
+        result = self.lade.ok("snapshots", "diff", "--store", "work", "--media-type", PLAIN)
+        self.assertIn("warning: alone: xattr system.posix_acl_access is left out", result.err)
+        (entry,) = [e for e in self.entries(self.diff("diff", "work", "--media-type", PLAIN)) if e.name == "alone"]
+        self.assertEqual(entry.mode, 0o640)
 
     def test_what_did_not_change_is_an_empty_layer(self):
         self.changed(change=lambda root: None)

@@ -284,6 +284,44 @@ TEST_SUITE("archive") {
         CHECK(listing([](const Tree& t) { t.socket("s"); }, [](const Tree& t) { t.remove("s"); }) == ".wh.s");
     }
 
+    TEST_CASE("an access control list is left out, with a word, and the group gets no more than it had") {
+        // Tag, permissions, id; the first four are the file's classes and the mask.
+        const auto list = [](unsigned group, unsigned mask) {
+            const auto entry = [](unsigned tag, unsigned permissions, const char* id) {
+                return std::string{static_cast<char>(tag), '\0', static_cast<char>(permissions), '\0'} +
+                       std::string(id, 4);
+            };
+            constexpr const char* nobody = "\xff\xff\xff\xff";
+            return join({std::string("\2\0\0\0", 4), entry(1, 6, nobody), entry(2, 7, "\xe8\3\0\0"),
+                         entry(4, group, nobody), entry(0x10, mask, nobody), entry(0x20, 0, nobody)},
+                        "");
+        };
+        const Pair pair([](const Tree& t) { t.dir("d").file("f", "x", 0640).file("g", "x", 0640).file("same", "x"); });
+        const std::string key = "system.posix_acl_access";
+        if (::lsetxattr(pair.lower.path("same").c_str(), key.c_str(), list(4, 4).data(), list(4, 4).size(), 0) != 0) {
+            MESSAGE("no access control lists here");
+            return;
+        }
+        const Tree upper = pair.upper([&](const Tree& t) {
+            t.xattr("f", key, list(4, 7)).xattr("g", key, list(7, 5)).xattr("same", key, list(4, 4));
+            t.xattr("d", "system.posix_acl_default", list(5, 7));
+        });
+        CHECK((upper.stat("f").st_mode & 0777U) == 0670);
+        const Fd below = pair.lower.open();
+        const Fd above = upper.open();
+        StringSink sink(1 << 20, "layer");
+        const Warnings warnings = write_layer({.lower = below.get(), .upper = above.get()}, sink, {}, {});
+        CHECK(warnings.warnings == std::vector<std::string>{"d: xattr system.posix_acl_default is left out",
+                                                            "f: xattr system.posix_acl_access is left out",
+                                                            "g: xattr system.posix_acl_access is left out"});
+        std::map<std::string, unsigned> modes;
+        for (const Entry& entry : test::entries_of(sink.take())) {
+            modes[entry.name] = entry.mode;
+            CHECK(entry.xattrs.empty());
+        }
+        CHECK(modes == std::map<std::string, unsigned>{{"d/", 0755}, {"f", 0640}, {"g", 0650}});
+    }
+
     TEST_CASE("a file that becomes shorter is an error that names it") {
         const Pair pair([](const Tree&) {});
         const Tree upper = pair.upper([](const Tree& t) { t.dir("d").file("d/f", std::string(1'000'000, 'x')); });
