@@ -136,13 +136,23 @@ private:
             return false;
         if (S_ISLNK(upper.st_mode))
             return read_link(pair_.lower(), item.name) == read_link(pair_.upper(), item.name);
-        // Times of whole seconds were cut, by a tar most often, or set: they do not tell of a change within one.
-        return !S_ISREG(upper.st_mode) || upper.st_mtim.tv_nsec != 0 ||
+        return !S_ISREG(upper.st_mode) || !may_differ(lower, upper) ||
                same_data(open_file(pair_.lower(), item.name), open_file(pair_.upper(), item.name), stop_);
     }
 
     const Trees& trees_;
     TreePair pair_;
+    // Whether the data of two files that are alike in all else must be read.
+    bool may_differ(const struct stat& lower, const struct stat& upper) const {
+        // Times of whole seconds were cut, by a tar most often, or set: they do not tell of a change within one.
+        if (upper.st_mtim.tv_nsec == 0)
+            return true;
+        // It would not lie in the layer if nobody had touched it, and times of modification can be set.
+        if (!trees_.marks.empty())
+            return true;
+        return trees_.share_inodes && (lower.st_ino != upper.st_ino || !same_time(lower.st_ctim, upper.st_ctim));
+    }
+
     const std::function<void(const Change&)>& receiver_;
     Warnings& warnings_;
     const std::stop_token& stop_;

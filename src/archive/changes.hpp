@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What makes one tree of another (registry-and-unpack.md 5.5). Unlike containerd's, a directory is modified when its
 // times or xattrs are, all xattrs count rather than capabilities alone, and nanoseconds are not taken for accidents.
+// Files that are alike in all else are compared by what is in them where their times are of whole seconds, and wherever
+// it can be known that somebody touched the upper one: in a layer, and by its inode in trees that share them. In copies
+// a change that keeps size and time of modification is not seen.
 #pragma once
 
 #include <sys/stat.h>

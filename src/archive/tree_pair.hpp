@@ -22,6 +22,8 @@ struct Trees {
     // Empty: `upper` is a whole tree. "trusted.overlay." or "user.overlay.": it is a layer directory of overlayfs on
     // top of `lower`, whose marks have this prefix.
     std::string marks = {};
+    // What nobody touched is the same inode in both, as it is in layers and in subvolumes, and is not in copies.
+    bool share_inodes = false;
 };
 
 // What overlayfs has in place of a name that is not there.

@@ -12,6 +12,7 @@ public:
 
     std::string_view name() const noexcept override { return "native"; }
     TreeForm form() const noexcept override { return TreeForm::whole; }
+    bool copies() const noexcept override { return true; }
     void create(const Stack& stack, const std::stop_token& stop) override;
     Fd tree(Id id) const override;
     std::string path(Id id) const override;

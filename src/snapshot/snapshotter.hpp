@@ -42,6 +42,8 @@ public:
     virtual std::string_view name() const noexcept = 0;
     // layer: layers can be unpacked independently of each other, in any order.
     virtual TreeForm form() const noexcept = 0;
+    // Whether a snapshot begins as a copy of its parent's files, so that their inodes are others.
+    virtual bool copies() const noexcept { return false; }
     // Whether the labels containerd.io/snapshot/uidmapping and gidmapping are heeded (idmap.hpp).
     virtual bool remaps() const noexcept { return false; }
 

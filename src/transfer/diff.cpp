@@ -33,6 +33,7 @@ OpenTrees open_trees(store::Snapshots& snapshots, const DiffOptions& options, co
     }
     if (lower == parent)
         if (auto layer = snapshots.layer_tree(options.upper)) {
+    open.trees.share_inodes = !snapshots.kind().copies();
             open.upper = std::move(layer->root);
             open.trees.upper = open.upper.get();
             open.trees.marks = layer->marks;

@@ -20,6 +20,7 @@ from pathlib import Path
 from support import tree
 from support.broken import RegistryCase
 from support.images import Image, Layer, umoci_unpack
+from support.kinds import KINDS, mounted, store_for
 from support.program import TIMEOUT, need_root, need_tools
 
 PLAIN = "application/vnd.oci.image.layer.v1.tar"
@@ -103,9 +104,10 @@ class Diff(RegistryCase):
         change(point)
         return point
 
-    def diff(self, *args, env=None, **more):
+    def diff(self, *args, env=None, lade=None, **more):
         """The bytes that it prints."""
-        done = subprocess.run(self.lade.command("snapshots", *args), env={**self.lade.env, **(env or {})}, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT, **more)
+        lade = lade or self.lade
+        done = subprocess.run(lade.command("snapshots", *args), env={**lade.env, **(env or {})}, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT, **more)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -186,6 +188,33 @@ class Diff(RegistryCase):
         self.assertEqual(layers[0], layers[1])
         self.assertTrue(all(e.mtime <= EPOCH for e in self.entries(layers[0])))
         self.assertIn(EPOCH, {e.mtime for e in self.entries(layers[0])})
+
+    def test_a_change_that_keeps_size_and_time(self):
+        time = 1_600_000_000_123_456_789
+
+        def write(point, name, text):
+            (point / name).write_text(text)
+            os.utime(point / name, ns=(time, time))
+
+        for kind in KINDS:
+            with self.subTest(kind):
+                lade = store_for(self, kind)
+                parent = []
+                for step in ("one", "two", "work"):
+                    lade.ok("snapshots", "--snapshotter", kind, "prepare", step, *parent)
+                    with mounted(lade, kind, step, self.scratch / f"mount-{kind}-{step}") as point:
+                        write(point, "new" if step == "two" else "f", step[:3])
+                    if step != "work":
+                        lade.ok("snapshots", "--snapshotter", kind, "commit", step + "-done", step)
+                        parent = [step + "-done"]
+
+                def names(*keys):
+                    layer = self.diff("--snapshotter", kind, "diff", *keys, "--media-type", PLAIN, lade=lade)
+                    return [e.name for e in self.entries(layer) if e.isreg()]
+
+                # Its own layer where it has one, and the walk over two whole trees. A copy does not tell.
+                self.assertEqual(names("work"), [] if kind == "native" else ["f"])
+                self.assertEqual(names("one-done", "work"), ["new"] if kind == "native" else ["f", "new"])
 
     def test_access_control_lists_are_left_out(self):
         acl = b"\2\0\0\0" + b"".join(struct.pack("<HHI", *entry) for entry in ((1, 6, 2**32 - 1), (2, 7, 1000), (4, 4, 2**32 - 1), (16, 7, 2**32 - 1), (32, 0, 2**32 - 1)))

@@ -35,6 +35,17 @@ def btrfs(megabytes=4096):
         shutil.rmtree(scratch)
 
 
+@contextmanager
+def mounted(lade, kind, key, point):
+    """The directory, made for it, while the snapshot is mounted there."""
+    point.mkdir()
+    lade.ok("snapshots", "--snapshotter", kind, "mount", point, key)
+    try:
+        yield point
+    finally:
+        lade.ok("snapshots", "unmount", point)
+
+
 def store_for(case, kind):
     """A store of the test case's own in which `kind` works; skips the test, with the reason, where there is none."""
     root = case.scratch / f"store-{kind}"

@@ -161,6 +161,19 @@ TEST_SUITE("archive") {
         CHECK(listing_of(layer_of(pair.lower, upper)) == "s");
     }
 
+    TEST_CASE("in trees that share inodes a file that was touched is compared by what is in it") {
+        const Pair pair([](const Tree& t) { t.file("f", "aaaa").file("g", "gggg"); });
+        for (const char* name : {"f", "g"})
+            pair.lower.time(name, 1'600'000'000, 1);
+        const Tree upper = pair.upper([](const Tree& t) { rewrite(t, "f", "bbbb"); });
+        const Fd below = pair.lower.open();
+        const Fd above = upper.open();
+        // All of a copy is another inode.
+        CHECK(listing_of(layer_of({.lower = below.get(), .upper = above.get()})).empty());
+        CHECK(listing_of(layer_of({.lower = below.get(), .upper = above.get(), .share_inodes = true})) == "f");
+        CHECK(listing_of(layer_of({.lower = below.get(), .upper = above.get(), .marks = "trusted.overlay."})) == "f");
+    }
+
     TEST_CASE("large files with holes are compared by what is in them") {
         const Pair pair([](const Tree& t) {
             for (const char* name : {"same", "filled", "other"}) {
