@@ -64,19 +64,21 @@ public:
 
 private:
     void compare_roots() {
-        const auto status = [](int fd) {
+        const auto status = [](int fd, const Remapped& remapped) {
             struct stat st {};
             if (::fstat(fd, &st) != 0)
                 throw_errno(errno, "stat the root");
+            if (remapped.undo)
+                doing("/", [&] { remapped.undo(st); });
             return st;
         };
         Change change{.kind = ChangeKind::added, .directory = trees_.upper};
-        change.upper = status(trees_.upper);
+        change.upper = status(trees_.upper, trees_.upper_remapped);
         folders_.push_back(std::make_shared<Folder>(nullptr, "", change.upper, read_xattrs(trees_.upper, ".")));
         change.self = folders_.back();
         if (trees_.lower >= 0) {
             change.kind = ChangeKind::modified;
-            change.lower = status(trees_.lower);
+            change.lower = status(trees_.lower, trees_.lower_remapped);
             if (same_status(change.lower, change.upper) && read_xattrs(trees_.lower, ".") == change.self->xattrs)
                 return;
         }
@@ -140,8 +142,6 @@ private:
                same_data(open_file(pair_.lower(), item.name), open_file(pair_.upper(), item.name), stop_);
     }
 
-    const Trees& trees_;
-    TreePair pair_;
     // Whether the data of two files that are alike in all else must be read.
     bool may_differ(const struct stat& lower, const struct stat& upper) const {
         // Times of whole seconds were cut, by a tar most often, or set: they do not tell of a change within one.
@@ -153,6 +153,8 @@ private:
         return trees_.share_inodes && (lower.st_ino != upper.st_ino || !same_time(lower.st_ctim, upper.st_ctim));
     }
 
+    const Trees& trees_;
+    TreePair pair_;
     const std::function<void(const Change&)>& receiver_;
     Warnings& warnings_;
     const std::stop_token& stop_;
@@ -204,14 +206,26 @@ void compare(const Trees& trees, const std::function<void(const Change&)>& recei
 
 bool can_compare_layer(const Trees& trees, const std::stop_token& stop) {
     TreePair pair(trees);
-    while (const auto item = pair.next()) {
+    std::vector<std::string> above; // the names that lead to where the walk is
+    const auto next = [&] {
+        return doing(
+            [&] {
+                above.resize(pair.depth() - 1);
+                return cat('/', printable(join(above, "/")));
+            },
+            [&] { return pair.next(); });
+    };
+    while (const auto item = next()) {
         check_stop(stop);
+        above.resize(pair.depth() - 1);
         if (!item->upper)
             continue;
         if (speaks_of_others(pair, *item, trees.marks))
             return false;
-        if (is_directory(item->upper))
+        if (is_directory(item->upper)) {
             pair.enter(*item);
+            above.push_back(item->name);
+        }
     }
     return true;
 }

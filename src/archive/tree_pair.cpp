@@ -31,9 +31,13 @@ bool is_whiteout(const struct stat& st) noexcept {
     return S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(0, 0);
 }
 
-TreeCursor::TreeCursor(int root) : missing_(root < 0 ? 1 : 0) {
+TreeCursor::TreeCursor(int root, const Remapped& remapped) : missing_(root < 0 ? 1 : 0) {
     if (root >= 0)
         current_ = open_directory(root, ".");
+    if (!remapped.undo || remapped.layer < 0)
+        return;
+    undo_ = remapped.undo;
+    layer_ = std::make_unique<TreeCursor>(remapped.layer);
 }
 
 TreeCursor::Inode TreeCursor::inode_of(int fd) {
@@ -47,11 +51,14 @@ std::optional<struct stat> TreeCursor::find(const std::string& name) const {
     struct stat st {};
     if (missing_ > 0)
         return std::nullopt;
-    if (::fstatat(current_.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
-        return st;
-    if (errno == ENOENT)
-        return std::nullopt;
-    throw_errno(errno, "stat ", printable(name));
+    if (::fstatat(current_.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
+        if (errno == ENOENT)
+            return std::nullopt;
+        throw_errno(errno, "stat ", printable(name));
+    }
+    if (layer_ && !is_whiteout(st) && layer_->find(name))
+        doing([&] { return printable(name); }, [&] { undo_(st); });
+    return st;
 }
 
 std::vector<std::string> TreeCursor::names() const {
@@ -59,6 +66,10 @@ std::vector<std::string> TreeCursor::names() const {
 }
 
 void TreeCursor::enter(const std::string& name, bool exists) {
+    if (layer_) {
+        const auto status = layer_->find(name);
+        layer_->enter(name, status && S_ISDIR(status->st_mode));
+    }
     if (missing_ > 0 || !exists) {
         ++missing_;
         return;
@@ -69,6 +80,8 @@ void TreeCursor::enter(const std::string& name, bool exists) {
 }
 
 void TreeCursor::leave() {
+    if (layer_)
+        layer_->leave();
     if (missing_ > 0) {
         --missing_;
         return;
@@ -80,7 +93,8 @@ void TreeCursor::leave() {
     current_ = std::move(up);
 }
 
-TreePair::TreePair(const Trees& trees) : marks_(trees.marks), lower_(trees.lower), upper_(trees.upper) {
+TreePair::TreePair(const Trees& trees)
+    : marks_(trees.marks), lower_(trees.lower, trees.lower_remapped), upper_(trees.upper, trees.upper_remapped) {
     levels_.push_back(open_level(marks_.empty()));
 }
 

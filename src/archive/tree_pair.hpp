@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +16,14 @@
 #include "base/fd.hpp"
 
 namespace lade::archive {
+
+// What of a tree does not have the owners that a layer has to say: it was written through mounts that remap them.
+struct Remapped {
+    // The names that lie in this directory; -1: none but the root.
+    int layer = -1;
+    // Gives a status the owners that it is to have, or throws. Empty: all have them.
+    std::function<void(struct stat&)> undo = {};
+};
 
 // Descriptors of two roots; they stay the caller's.
 struct Trees {
@@ -24,6 +34,8 @@ struct Trees {
     std::string marks = {};
     // What nobody touched is the same inode in both, as it is in layers and in subvolumes, and is not in copies.
     bool share_inodes = false;
+    Remapped lower_remapped = {};
+    Remapped upper_remapped = {};
 };
 
 // What overlayfs has in place of a name that is not there.
@@ -33,11 +45,11 @@ bool is_whiteout(const struct stat& st) noexcept;
 class TreeCursor {
 public:
     // -1: nothing is there.
-    explicit TreeCursor(int root);
+    explicit TreeCursor(int root, const Remapped& remapped = {});
 
     // The directory that the walk is in; -1: this tree has none of that path.
     int fd() const noexcept { return missing_ > 0 ? -1 : current_.get(); }
-    // nullopt: there is nothing of that name.
+    // nullopt: there is nothing of that name. Owners as a layer has to say them.
     std::optional<struct stat> find(const std::string& name) const;
     std::vector<std::string> names() const;
     void enter(const std::string& name, bool exists);
@@ -51,6 +63,8 @@ private:
     Fd current_;
     std::vector<Inode> above_; // parents are found again by ".."
     std::size_t missing_ = 0;  // levels below what this tree has
+    std::function<void(struct stat&)> undo_;
+    std::unique_ptr<TreeCursor> layer_; // of what is remapped, where this one is
 };
 
 class TreePair {

@@ -98,6 +98,13 @@ std::uint32_t host_id(const std::vector<IdRange>& ranges, std::uint32_t id) {
     throw Error(ErrorKind::invalid_argument, "id ", id, " is in no range of the id mapping");
 }
 
+std::optional<std::uint32_t> container_id(const std::vector<IdRange>& ranges, std::uint32_t id) {
+    for (const IdRange& range : ranges)
+        if (id >= range.host && id - range.host < range.size)
+            return range.container + (id - range.host);
+    return std::nullopt;
+}
+
 Fd open_remapped(const std::string& source, bool recursive, const std::string& uids, const std::string& gids) {
     const unsigned int all = recursive ? static_cast<unsigned int>(AT_RECURSIVE) : 0U;
     Fd tree(::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all));

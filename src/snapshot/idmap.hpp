@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,9 @@ struct IdRange {
 std::vector<IdRange> parse_id_mapping(std::string_view text);
 // As what `id` is shown. invalid_argument: it is in none of the ranges.
 std::uint32_t host_id(const std::vector<IdRange>& ranges, std::uint32_t id);
+
+// What is shown as `id`; nullopt: nothing is.
+std::optional<std::uint32_t> container_id(const std::vector<IdRange>& ranges, std::uint32_t id);
 
 // A mount of what lies at `source`, attached nowhere, that shows owners by these mappings. failed_precondition: kernel
 // or file system cannot; permission_denied. Linux 5.12.

@@ -108,6 +108,26 @@ std::optional<Snapshots::LayerTree> Snapshots::layer_tree(const std::string& key
                      .marks = overlay_marks(privilege())};
 }
 
+std::optional<Snapshots::Remapping> Snapshots::remapping(const std::string& key) {
+    const Snapshot snapshot = get(key);
+    const auto uids = snapshot.labels.find(std::string(snapshot::uid_mapping_label));
+    const auto gids = snapshot.labels.find(std::string(snapshot::gid_mapping_label));
+    if (snapshot.kind == SnapshotKind::view || !snapshotter_->remaps() || uids == snapshot.labels.end() ||
+        gids == snapshot.labels.end())
+        return std::nullopt;
+    return Remapping{.layer = snapshot.parent.empty() ? Fd() : snapshotter_->tree(snapshot.id),
+                     .undo = [users = snapshot::parse_id_mapping(uids->second),
+                              groups = snapshot::parse_id_mapping(gids->second)](struct stat& st) {
+                         const auto uid = snapshot::container_id(users, st.st_uid);
+                         const auto gid = snapshot::container_id(groups, st.st_gid);
+                         if (!uid || !gid)
+                             throw Error(ErrorKind::failed_precondition, "owner ", st.st_uid, ':', st.st_gid,
+                                         " is not one that the snapshot's uidmapping and gidmapping show");
+                         st.st_uid = *uid;
+                         st.st_gid = *gid;
+                     }};
+}
+
 DiskUsage Snapshots::usage(const std::string& key) {
     const Snapshot snapshot = get(key);
     if (snapshot.kind == SnapshotKind::view)

@@ -3,7 +3,10 @@
 // (containerd-store.md 2.7, 6).
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,6 +60,17 @@ public:
         std::string_view marks; // the prefix of overlayfs's xattrs in it (base/overlay_marks.hpp)
     };
     std::optional<LayerTree> layer_tree(const std::string& key);
+    // What was written through mounts that remap (snapshot/idmap.hpp) has the owners that those show, not the ones that
+    // a layer says.
+    struct Remapping {
+        // A directory of the names that this is true of; empty: of the root alone, for the snapshot has no parents and
+        // all of it is seen remapped.
+        Fd layer;
+        // Makes such an owner the layer's. failed_precondition names one that the mapping has no room for.
+        std::function<void(struct stat&)> undo;
+    };
+    // nullopt: the snapshot is not remapped. not_found; invalid_argument: a label.
+    std::optional<Remapping> remapping(const std::string& key);
     // Own bytes and inodes; a view has none.
     DiskUsage usage(const std::string& key);
     // The directory of the snapshot's files, for people.

@@ -20,20 +20,32 @@ namespace {
 struct OpenTrees {
     Fd lower;
     Fd upper;
+    std::optional<store::Snapshots::Remapping> lower_remapping;
+    std::optional<store::Snapshots::Remapping> upper_remapping;
     archive::Trees trees;
 };
 
+archive::Remapped remapped(const std::optional<store::Snapshots::Remapping>& remapping) {
+    if (!remapping)
+        return {};
+    return {.layer = remapping->layer.get(), .undo = remapping->undo};
+}
+
 OpenTrees open_trees(store::Snapshots& snapshots, const DiffOptions& options, const std::stop_token& stop) {
     OpenTrees open;
+    open.trees.share_inodes = !snapshots.kind().copies();
     const std::string parent = snapshots.get(options.upper).parent;
     const std::string lower = options.lower.value_or(parent);
     if (!lower.empty()) {
         open.lower = snapshots.open_tree(lower);
         open.trees.lower = open.lower.get();
+        open.lower_remapping = snapshots.remapping(lower);
+        open.trees.lower_remapped = remapped(open.lower_remapping);
     }
+    open.upper_remapping = snapshots.remapping(options.upper);
+    open.trees.upper_remapped = remapped(open.upper_remapping);
     if (lower == parent)
         if (auto layer = snapshots.layer_tree(options.upper)) {
-    open.trees.share_inodes = !snapshots.kind().copies();
             open.upper = std::move(layer->root);
             open.trees.upper = open.upper.get();
             open.trees.marks = layer->marks;

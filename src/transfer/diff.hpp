@@ -29,10 +29,11 @@ struct Diff {
     archive::Warnings warnings;
 };
 
-// Writes the layer to `sink`. The lease holds both snapshots meanwhile. Nobody should write to them: a file that
-// shrinks is failed_precondition, other changes are in the layer or not. No time in it is later than SOURCE_DATE_EPOCH.
-// not_found: a snapshot; unimplemented: the media type; invalid_argument: the level, or that variable;
-// permission_denied: they cannot be mounted. Before the first byte all of these are known.
+// Writes the layer to `sink`. Owners are the container's where the snapshot's labels remap them. The lease holds both
+// snapshots meanwhile. Nobody should write to them: a file that shrinks is failed_precondition, other changes are in
+// the layer or not; failed_precondition is an owner, too, that the labels' mapping has no room for. No time in it is
+// later than SOURCE_DATE_EPOCH. not_found: a snapshot; unimplemented: the media type; invalid_argument: the level, or
+// that variable; permission_denied: they cannot be mounted. Before the first byte all of these are known.
 Diff diff(store::Snapshots& snapshots, const DiffOptions& options, store::LeaseHold& lease, Sink& sink,
           const std::stop_token& stop);
 

@@ -231,6 +231,39 @@ class Diff(RegistryCase):
         (entry,) = [e for e in self.entries(self.diff("diff", "work", "--media-type", PLAIN)) if e.name == "alone"]
         self.assertEqual(entry.mode, 0o640)
 
+    def test_owners_of_a_remapped_snapshot_are_the_containers(self):
+        mapping = "0:100000:65536"
+        labels = [word for kind in ("uid", "gid") for word in ("--label", f"containerd.io/snapshot/{kind}mapping={mapping}")]
+        self.lade.ok("snapshots", "prepare", *labels, "work", self.base)
+        point = self.scratch / "mount"
+        point.mkdir()
+        mount = self.lade.run("snapshots", "mount", point, "work")
+        if mount.code == 5 and "idmapped" in mount.err:
+            self.skipTest(mount.err)
+        self.assertEqual(mount.code, 0, mount.err)
+        self.addCleanup(subprocess.run, ["umount", str(point)], check=True)
+        self.assertEqual(os.stat(point / "etc/passwd").st_uid, 100_000)
+        os.chmod(point / "etc/passwd", 0o600)
+        (point / "later/new").write_text("new")
+        os.chown(point / "later/new", 100_005, 100_006)
+        (point / "alone").unlink()
+        mine = lambda layer: {e.name: (e.uid, e.gid) for e in self.entries(layer)}
+        owners = mine(self.diff("diff", "work", "--media-type", PLAIN))
+        self.assertEqual(owners, {".": (0, 0), ".wh.alone": (0, 0), "etc": (0, 0), "etc/passwd": (0, 0), "later": (0, 0), "later/new": (5, 6)})
+        # The walk over the whole of it.
+        whole = mine(self.diff("diff", "", "work", "--media-type", PLAIN))
+        self.assertEqual(whole.pop("later/new"), (5, 6))
+        self.assertEqual(set(whole.values()), {(0, 0)})
+        self.assertIn("etc/kept", whole)
+        self.lade.ok("images", "commit", "work", "new")
+        self.lade.ok("images", "unpack", "new", "--to", flat := self.scratch / "flat")
+        status = os.stat(flat / "later/new")
+        self.assertEqual((status.st_uid, status.st_gid), (5, 6))
+        # Somebody from outside.
+        os.chown(point / "later/new", 7, 8)
+        self.fails(self.lade.run("snapshots", "diff", "--store", "work"), 5, "later", "new", "owner 7:8")
+        self.fails(self.lade.run("images", "commit", "work", "newer"), 5, "later", "new", "owner 7:8")
+
     def test_what_did_not_change_is_an_empty_layer(self):
         self.changed(change=lambda root: None)
         self.assertEqual(self.diff("diff", "work", "--media-type", PLAIN), b"\0" * 1024)

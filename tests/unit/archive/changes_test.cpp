@@ -174,6 +174,53 @@ TEST_SUITE("archive") {
         CHECK(listing_of(layer_of({.lower = below.get(), .upper = above.get(), .marks = "trusted.overlay."})) == "f");
     }
 
+    TEST_CASE("owners of what was written through a remapped mount are those of the container") {
+        if (!is_root())
+            return;
+        const Pair pair([](const Tree& t) { t.dir("d").file("d/old", "x").file("d/kept", "x").file("same", "x"); });
+        pair.lower.chown("same", 100'009, 100'009);
+        const Tree upper = pair.upper([](const Tree& t) { t.dir("d/n").file("d/n/new", "x").remove("d/old"); });
+        // What overlayfs has of it.
+        const Tree layer(pair.place.path("layer"));
+        layer.dir("d").dir("d/n").file("d/n/new").file("d/kept").node("d/old", S_IFCHR, 0, 0);
+        for (const char* name : {"", "d", "d/n", "d/n/new", "d/kept"})
+            upper.chown(name, 100'005, 100'006);
+        for (const char* name : {"d", "d/kept"})
+            upper.same_time(name, pair.lower.stat(name));
+        const auto undo = [](struct stat& st) {
+            if (st.st_uid < 100'000)
+                throw Error(ErrorKind::failed_precondition, "owner ", st.st_uid, ':', st.st_gid);
+            st.st_uid -= 100'000;
+            st.st_gid -= 100'000;
+        };
+        const Fd below = pair.lower.open();
+        const Fd above = upper.open();
+        const Fd own = layer.open();
+        Trees trees{.lower = below.get(), .upper = above.get()};
+        trees.upper_remapped = {.layer = own.get(), .undo = undo};
+        const std::vector<Entry> entries = test::entries_of(layer_of(trees));
+        std::vector<std::string> names;
+        for (const Entry& entry : entries) {
+            names.push_back(entry.name);
+            CHECK(entry.uid == (entry.name == "d/.wh.old" ? 0 : 5));
+            CHECK(entry.gid == (entry.name == "d/.wh.old" ? 0 : 6));
+        }
+        CHECK(names == std::vector<std::string>{"./", "d/", "d/kept", "d/n/", "d/n/new", "d/.wh.old"});
+        upper.chown("d/n/new", 7, 8);
+        try {
+            layer_of(trees);
+            FAIL("no error");
+        } catch (const Error& error) {
+            CHECK(error.kind() == ErrorKind::failed_precondition);
+            CHECK(error.message() == "/d/n: new: owner 7:8");
+        }
+        // Without a layer directory the root alone is taken for remapped.
+        trees.upper_remapped.layer = -1;
+        for (const Entry& entry : test::entries_of(layer_of(trees)))
+            if (entry.name == "./" || entry.name == "d/n/")
+                CHECK(entry.uid == (entry.name == "./" ? 5 : 100'005));
+    }
+
     TEST_CASE("large files with holes are compared by what is in them") {
         const Pair pair([](const Tree& t) {
             for (const char* name : {"same", "filled", "other"}) {
