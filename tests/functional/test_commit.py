@@ -6,6 +6,7 @@ import subprocess
 
 from support import tree
 from support.images import DOCKER, OCI, Image, Layer, umoci_unpack
+from support.kinds import KINDS, mounted, store_for
 from support.mounting import MountCase
 from support.program import need_tools
 
@@ -88,6 +89,28 @@ class Commit(MountCase):
         made = self.lade.json("images", "commit", "more", "newer")
         self.assertEqual(made["base"], "docker.io/library/new:latest")
         self.assertEqual(len(self.document(made["target"]["digest"])["layers"]), 4)
+
+    def test_every_snapshotter(self):
+        for kind in KINDS:
+            with self.subTest(kind):
+                lade = store_for(self, kind)
+                here = ("--snapshotter", kind)
+                (chain,) = lade.json("images", "pull", *here, self.ref)["chain_ids"]
+                lade.ok("snapshots", *here, "prepare", "work", chain)
+                with mounted(lade, kind, "work", self.scratch / f"work-{kind}") as point:
+                    (point / "gone").unlink()
+                    (point / "d/x").write_text("changed")
+                    (point / "n").mkdir()
+                    os.link(point / "a", point / "n/a")
+                    os.chown(point / "b", 5, 6)
+                # Mounted anew: what was linked over erofs has its new inode number by one of its names only until then.
+                with mounted(lade, kind, "work", self.scratch / f"seen-{kind}") as point:
+                    want = tree.describe(str(point))
+                lade.ok("images", "commit", *here, "work", "new")
+                chain = lade.json("images", "unpack", *here, "new")["chain_id"]
+                lade.ok("snapshots", *here, "prepare", "again", chain)
+                with mounted(lade, kind, "again", self.scratch / f"again-{kind}") as point:
+                    self.assertEqual(tree.differences(tree.describe(str(point)), want), [])
 
     def test_others_read_it(self):
         need_tools("skopeo", "umoci")
