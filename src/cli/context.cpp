@@ -52,11 +52,14 @@ store::Store& Context::open() {
                                     tell_wait_.with([&](const auto& tell) { tell ? tell(text) : complain(text); });
                                 }};
         store_.emplace(place(), modes.at(sync), patience, stop_);
+        if (deleted_)
+            store_->use_reserve();
     }
     return *store_;
 }
 
 store::Store& Context::store() {
+    open().require_writable();
     changed_ = true;
     return open();
 }
@@ -75,14 +78,21 @@ store::Store& Context::existing_store() {
     return *found;
 }
 
+void Context::collect_at_end() noexcept {
+    deleted_ = true;
+    if (store_)
+        store_->use_reserve();
+}
+
 void Context::finish() {
+    if (!changed_)
+        return;
     // What an ordinary user has as somebody else in a namespace is for a command that goes there.
-    if (!needs_trees && ::geteuid() != 0)
-        return;
-    if (no_gc || !changed_ || !(deleted_ || store::is_collection_due(open())))
-        return;
-    for (const std::string& line : store::collect(open(), store::Mode::remove, stop_).left)
-        complain("warning: " + line);
+    const bool may_collect = !no_gc && (needs_trees || ::geteuid() == 0);
+    if (may_collect && (deleted_ || store::is_collection_due(open())))
+        for (const std::string& line : store::collect(open(), store::Mode::remove, stop_).left)
+            complain("warning: " + line);
+    open().keep_reserve();
 }
 
 Context::WaitsToldTo::WaitsToldTo(Context& context, std::function<void(const std::string&)> there) : context_(context) {

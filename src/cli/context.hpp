@@ -56,8 +56,8 @@ public:
     // The store, or not_found: for commands that read one thing.
     store::Store& existing_store();
 
-    // Says that something was deleted: what only it kept is collected at the end.
-    void collect_at_end() noexcept { deleted_ = true; }
+    // Says that something is about to be deleted: what only it kept is collected at the end.
+    void collect_at_end() noexcept;
     // The end of every command. Whoever changed the store removes what nothing keeps any more when it deleted something
     // or when something has expired meanwhile, unless told not to.
     void finish();

@@ -65,10 +65,13 @@ public:
           since_(parse_since(flags.since)) {}
 
     // Everything that was not seen yet.
-    void print_new() {
+    void print_new(bool for_long) {
         store::Store* store = context_.find_store();
         if (store == nullptr)
             return;
+        if (for_long && store->keeps_others_out())
+            throw Error(ErrorKind::resource_exhausted, "store ", printable(store->root()),
+                        ": the disk is full, and to follow would keep other commands out");
         for (;;) {
             const std::vector<store::Event> events = store::list_events(*store, last_, batch);
             if (events.empty())
@@ -100,10 +103,10 @@ private:
 
 void show(Context& context, const Flags& flags) {
     Listing listing(context, flags);
-    listing.print_new();
+    listing.print_new(flags.follow);
     while (flags.follow && has_reader()) {
         sleep_for(pause, context.stop());
-        listing.print_new();
+        listing.print_new(flags.follow);
     }
 }
 

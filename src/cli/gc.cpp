@@ -30,8 +30,13 @@ std::string seconds(store::Phases::Seconds time) {
 
 void collect(Context& context, bool dry_run) {
     store::Collected collected;
-    if (store::Store* store = context.find_store())
+    store::Store* store = context.find_store();
+    if (store != nullptr) {
+        store->require_writable();
+        store->use_reserve();
         collected = store::collect(*store, dry_run ? store::Mode::dry_run : store::Mode::remove, context.stop());
+        store->keep_reserve();
+    }
     for (const std::string& line : collected.left)
         complain("warning: " + line);
     for (const store::Garbage& one : collected.missing)

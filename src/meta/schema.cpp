@@ -189,6 +189,13 @@ void migrate(Database& database) {
         return version;
     };
     const std::int64_t found = check();
+    if (!database.is_writable()) {
+        if (found != newest)
+            throw Error(ErrorKind::failed_precondition, "metadata ", database.path(),
+                        ": made by an older lade (schema version ", found, ", now ", newest,
+                        "), and cannot be brought up to date on a read-only file system");
+        return;
+    }
     database.use_wal();
     if (found == newest)
         return;

@@ -5,6 +5,8 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -26,7 +28,23 @@ constexpr std::chrono::milliseconds busy_pause{5};
 constexpr ByteRange wal_locks{.first = 120, .last = 122};
 constexpr ByteRange file_locks{.first = 0x40000000, .last = 0x40000000 + 511};
 
-ErrorKind kind_of(int code) {
+// What the system said; 0 where SQLite does not know, or remembers what it said of something else.
+int errno_behind(sqlite3* connection, int code) {
+    switch (code & 0xff) {
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        return sqlite3_system_errno(connection);
+    case SQLITE_FULL:
+        return ENOSPC;
+    default:
+        return 0;
+    }
+}
+
+ErrorKind kind_of(int code, int system) {
+    if (const ErrorKind kind = kind_of_errno(system);
+        kind == ErrorKind::resource_exhausted || kind == ErrorKind::permission_denied)
+        return kind;
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -59,22 +77,44 @@ void detail::Finalize::operator()(sqlite3_stmt* statement) const noexcept {
     sqlite3_finalize(statement);
 }
 
-Database::Database(const std::string& path, bool durable, Patience patience, std::stop_token stop)
-    : path_(path), patience_(std::move(patience)), stop_(std::move(stop)) {
+Database::Database(const std::string& path, bool durable, Patience patience, std::stop_token stop, Sharing sharing)
+    : path_(path), patience_(std::move(patience)), stop_(std::move(stop)), sharing_(sharing) {
     // SQLite would create the file 0644 less the umask; its -wal and -shm take after the file.
     if (!find_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW))
         open_at(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     sqlite3* connection = nullptr;
-    const int opened = sqlite3_open_v2(path.c_str(), &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int opened = open_connection(&connection);
     connection_.reset(connection);
     if (opened != SQLITE_OK)
         fail("open");
     sqlite3_extended_result_codes(connection, 1);
     sqlite3_busy_handler(connection, &Database::on_busy, this);
+    // Before the first look at the file, which decides where the index of its log is.
+    if (sharing_ == Sharing::alone)
+        execute("PRAGMA locking_mode = EXCLUSIVE");
     execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF");
     execute("PRAGMA foreign_keys = ON");
     // KiB. Listings jump from table to table; what does not fit is read again and again.
     execute("PRAGMA cache_size = -16384");
+}
+
+int Database::open_connection(sqlite3** connection) const {
+    if (is_writable())
+        return sqlite3_open_v2(path_.c_str(), connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+    std::string uri = "file:";
+    constexpr std::string_view digits = "0123456789abcdef";
+    for (const char c : path_) {
+        const auto byte = static_cast<unsigned char>(c);
+        const std::array<char, 3> escaped{'%', digits[byte >> 4U], digits[byte & 0xfU]};
+        if (c == '?' || c == '#' || c == '%')
+            uri.append(escaped.data(), escaped.size());
+        else
+            uri += c;
+    }
+    if (sharing_ == Sharing::frozen)
+        uri += "?immutable=1";
+    return sqlite3_open_v2(uri.c_str(), connection, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+                           nullptr);
 }
 
 // Unlike everything else, the change of the journal's mode does not wait for other processes by itself: when
@@ -155,10 +195,20 @@ void Database::fail_locked() const {
 
 void Database::fail(std::string_view what) const {
     const int code = connection_ ? sqlite3_extended_errcode(connection_.get()) : SQLITE_NOMEM;
-    const char* text = connection_ ? sqlite3_errmsg(connection_.get()) : "out of memory";
-    if (kind_of(code) == ErrorKind::unavailable)
+    const int system = connection_ ? errno_behind(connection_.get(), code) : 0;
+    const ErrorKind kind = kind_of(code, system);
+    if (kind == ErrorKind::unavailable)
         fail_locked();
-    throw Error(kind_of(code), "metadata ", path_, ": ", what, ": ", text);
+    // It wants the shared memory of those who write.
+    if (sharing_ == Sharing::read_only && (code & 0xff) == SQLITE_CANTOPEN)
+        throw Error(ErrorKind::permission_denied, "metadata ", path_,
+                    ": on a read-only mount of a file system that others may write it can be read only while one of "
+                    "them has it open");
+    // SQLite's "disk I/O error" of a full disk sounds like a broken one.
+    if (system != 0 && kind == kind_of_errno(system))
+        throw Error(kind, "metadata ", path_, ": ", what, ": ", errno_text(system));
+    throw Error(kind, "metadata ", path_, ": ", what, ": ",
+                connection_ ? sqlite3_errmsg(connection_.get()) : "out of memory");
 }
 
 Statement::Statement(Database& database, std::string sql)

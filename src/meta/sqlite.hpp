@@ -81,13 +81,23 @@ private:
     detail::Prepared statement_;
 };
 
+// Who else may have the database while we do.
+enum class Sharing {
+    shared, // any number of processes
+    alone,  // nobody: others wait until it is closed. Needs no file of shared memory, for which a full disk has no room
+    read_only, // others may write, we cannot
+    frozen,    // nobody can write: it lies on a file system that is read-only for all, with an empty log
+};
+
 class Database {
 public:
     // Opens or creates the file (mode 0600). WAL where shared memory is to be had, a rollback journal
     // elsewhere; synchronous=FULL unless `durable` is false; foreign keys on. Not a database, or a damaged
-    // one: data_loss. While another process holds the file every call waits, at the end of the patience it is
-    // unavailable and names the holder; soon after `stop` is requested it is cancelled instead.
-    Database(const std::string& path, bool durable, Patience patience = {}, std::stop_token stop = {});
+    // one: data_loss; no room on the disk: resource_exhausted. While another process holds the file every call waits,
+    // at the end of the patience it is unavailable and names the holder; soon after `stop` is requested it is cancelled
+    // instead.
+    Database(const std::string& path, bool durable, Patience patience = {}, std::stop_token stop = {},
+             Sharing sharing = Sharing::shared);
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -113,6 +123,8 @@ public:
     void execute(const std::string& sql);
     std::int64_t last_id() const;
     const std::string& path() const noexcept { return path_; }
+    bool is_alone() const noexcept { return sharing_ == Sharing::alone; }
+    bool is_writable() const noexcept { return sharing_ == Sharing::shared || sharing_ == Sharing::alone; }
 
     // From now on keeps more of the file in memory, so that a transaction that changes much of it need not write pages
     // more than once.
@@ -139,12 +151,15 @@ private:
 
     using Clock = std::chrono::steady_clock;
 
+    int open_connection(sqlite3** connection) const;
+
     std::string path_;
     Patience patience_;
     std::function<std::string()> holders_ = [this] { return holders(); };
     std::optional<LockWait> wait_;
     std::string in_the_way_; // at the end of the patience
     std::stop_token stop_;
+    Sharing sharing_;
     bool waits_ = true;
     std::optional<Clock::time_point> stopped_at_;
     void (*before_commit_)(Database&) = nullptr;

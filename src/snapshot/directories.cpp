@@ -15,7 +15,12 @@
 namespace lade::snapshot {
 
 Directories::Directories(const std::string& directory, std::string_view name) : path_(cat(directory, '/', name)) {
-    make_directory(AT_FDCWD, path_, 0700);
+    // On a read-only file system it is needed by nobody who gets here: there are no snapshots of this kind.
+    if (::mkdir(path_.c_str(), 0700) != 0 && errno != EEXIST) {
+        if (errno == EROFS)
+            return;
+        throw_errno(errno, "make directory ", path_);
+    }
     fd_ = open_at(AT_FDCWD, path_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,11 +15,13 @@
 #include "base/fault.hpp"
 #include "base/files.hpp"
 #include "base/privilege.hpp"
+#include "base/size.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
 #include "meta/schema.hpp"
 #include "meta/settings.hpp"
 #include "snapshot/mount_options.hpp"
+#include "snapshot/mount_table.hpp"
 #include "store/settings.hpp"
 
 namespace lade::store {
@@ -27,6 +30,10 @@ namespace {
 
 // What is held for milliseconds: a wait this long means that something is wrong, and says so.
 constexpr std::chrono::minutes short_wait{1};
+
+constexpr const char* reserve = "reserve";
+constexpr std::uint64_t reserve_size = 256 * kib;
+constexpr std::uint64_t plenty = 16 * reserve_size;
 
 bool is_closed(int root) {
     struct stat st {};
@@ -55,6 +62,23 @@ std::uint64_t slot_of(snapshot::Id id) {
     return static_cast<std::uint64_t>(id) << 1U;
 }
 
+bool lies_on_read_only(int directory) {
+    struct statvfs file_system {};
+    return ::fstatvfs(directory, &file_system) == 0 && (file_system.f_flag & ST_RDONLY) != 0;
+}
+
+// On the contrary: a read-only mount of what others have writable, or a log that the database cannot be read without.
+bool is_frozen(int directory, const std::string& database) {
+    struct stat log {};
+    if (::stat((database + "-wal").c_str(), &log) == 0 && log.st_size > 0)
+        return false;
+    const std::uint64_t id = snapshot::mount_id(directory);
+    const std::vector<snapshot::MountEntry> table = snapshot::read_mount_table();
+    return std::ranges::any_of(table, [&](const snapshot::MountEntry& mount) {
+        return mount.id == id && std::ranges::find(mount.options, "ro") != mount.options.end();
+    });
+}
+
 } // namespace
 
 Store::Store(const std::string& root, Sync sync, const Patience& patience, std::stop_token stop)
@@ -71,10 +95,59 @@ Store::Store(const std::string& root, Sync sync, const Patience& patience, std::
                   open_at(directory.get(), "content", O_RDONLY | O_DIRECTORY | O_NOFOLLOW), patience_);
               trash_ = open_at(directory.get(), "trash", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
               locks_ = open_at(directory.get(), "locks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-              database_ = std::make_unique<meta::Database>(root_ + "/meta.db", sync_ != Sync::none,
-                                                           patience_.at_most(short_wait), std::move(stop));
-              meta::migrate(*database_);
+              database_ = open_database(stop);
           });
+}
+
+std::unique_ptr<meta::Database> Store::open_database(const std::stop_token& stop) const {
+    const std::string path = root_ + "/meta.db";
+    const auto open = [&](meta::Sharing sharing) {
+        auto database =
+            std::make_unique<meta::Database>(path, sync_ != Sync::none, patience_.at_most(short_wait), stop, sharing);
+        meta::migrate(*database);
+        return database;
+    };
+    if (lies_on_read_only(trash_.get()))
+        return open(is_frozen(trash_.get(), path) ? meta::Sharing::frozen : meta::Sharing::read_only);
+    for (const bool first : {true, false})
+        try {
+            return open(meta::Sharing::shared);
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::resource_exhausted)
+                throw;
+            // What is of use to nobody makes room on a full disk.
+            if (first)
+                static_cast<void>(empty_trash());
+        }
+    return open(meta::Sharing::alone);
+}
+
+void Store::require_writable() const {
+    if (!database_->is_writable())
+        throw Error(ErrorKind::permission_denied, "store ", printable(root_), " lies on a read-only file system");
+}
+
+void Store::keep_reserve() const noexcept {
+    attempt([&] {
+        const Fd root = open_at(AT_FDCWD, root_, O_RDONLY | O_DIRECTORY);
+        struct stat st {};
+        const bool is_there = ::fstatat(root.get(), reserve, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
+        if (is_there || free_bytes(root.get()) < plenty)
+            return;
+        const Fd file = open_at(root.get(), reserve, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+        static_cast<void>(::posix_fallocate(file.get(), 0, reserve_size));
+    });
+}
+
+void Store::use_reserve() const noexcept {
+    attempt([&] {
+        const Fd root = open_at(AT_FDCWD, root_, O_RDONLY | O_DIRECTORY);
+        if (free_bytes(root.get()) >= reserve_size)
+            return;
+        const auto file = find_at(root.get(), reserve, O_WRONLY | O_NOFOLLOW);
+        if (file)
+            static_cast<void>(!::ftruncate(file->get(), 0));
+    });
 }
 
 std::unique_ptr<snapshot::Snapshotter> Store::open_snapshotter(std::string_view name) const {

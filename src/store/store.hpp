@@ -28,11 +28,21 @@ enum class Sync {
 class Store {
 public:
     // Opens the store at `root`, making and migrating it as needed, for its owner alone. permission_denied: it cannot
-    // be written; failed_precondition: made by a newer lade, or a directory that others use; data_loss: a damaged
+    // be opened; failed_precondition: made by a newer lade, or a directory that others use; data_loss: a damaged
     // database. Safe for any number of processes at once, and for the threads of this one. `patience`
     // is for whatever other processes hold; its limit is theirs who download or unpack, what is held for an instant is
     // waited for a minute at most. `stop` ends every wait for the database.
     Store(const std::string& root, Sync sync, const Patience& patience = {}, std::stop_token stop = {});
+
+    // Others wait until we end: the disk is so full that there is no other way to read it.
+    bool keeps_others_out() const noexcept { return database_->is_alone(); }
+    // permission_denied: it lies on a read-only file system, where it can be read like any other.
+    void require_writable() const;
+
+    // A file that is worth nothing but its room: whoever is about to remove something gets that when the disk has none
+    // left for the record of it. Made where there is plenty, else not; both do nothing rather than fail.
+    void keep_reserve() const noexcept;
+    void use_reserve() const noexcept;
 
     const std::string& root() const noexcept { return root_; }
     Sync sync() const noexcept { return sync_; }
@@ -62,6 +72,7 @@ public:
 
 private:
     Fd lock_file(const char* name) const;
+    std::unique_ptr<meta::Database> open_database(const std::stop_token& stop) const;
 
     std::string root_;
     Sync sync_;
