@@ -24,6 +24,7 @@ struct WriterOptions {
     std::string ref;
     std::optional<oci::Digest> digest;
     std::uint64_t size = 0; // 0: unknown
+    bool resumable = true;  // false: its bytes are worth nothing once this process is gone
 };
 
 // What a commit asks of the bytes, and the labels it gives to the blob.
@@ -42,7 +43,7 @@ enum class WriteMode {
 // Made by Blobs::writer() and Blobs::ingest(). One thread at a time. While it is open nobody else writes its ref, in
 // any process; its ingest is held by the lease. When the process dies the bytes stay, to be gone on with. They are
 // worth that for 24 hours: unlike containerd's, every ingest has that expiry, with a lease or without, because the
-// lease of a killed process dies with it.
+// lease of a killed process dies with it. Ones that are not resumable have none and go with that lease.
 //
 // A writer of a blob that the namespace may have without presenting its bytes (obtainable_size()) is complete from the
 // start: nothing need be written, and commit() records the blob. Whatever is written to it all the same comes after

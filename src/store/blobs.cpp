@@ -209,7 +209,7 @@ oci::Digest Blobs::put(Source& source, const WriterOptions& options, const oci::
 
 oci::Digest Blobs::put(const std::function<oci::Labels(Sink&)>& write, const std::string& ref, LeaseHold& lease,
                        const std::stop_token& stop) {
-    BlobWriter bytes = writer({.ref = ref, .digest = std::nullopt, .size = 0}, lease, stop, true);
+    BlobWriter bytes = writer({.ref = ref, .digest = std::nullopt, .size = 0, .resumable = false}, lease, stop, true);
     std::optional<oci::Digest> digest;
     oci::Labels labels;
     try {
@@ -260,8 +260,12 @@ BlobWriter Blobs::open_writer(const WriterOptions& options, WriteMode mode, Leas
     meta::Content(store_.database(), namespace_)
         .put_ingest({.ref = options.ref,
                      .expected = options.digest ? std::optional(options.digest->string()) : std::nullopt,
-                     .expires = now() + ingest_expiry});
-    lease.add({.type = "ingests", .key = options.ref});
+                     .expires = options.resumable ? std::optional(now() + ingest_expiry) : std::nullopt});
+    const LeaseResource held{.type = "ingests", .key = options.ref};
+    if (options.resumable)
+        lease.add(held);
+    else
+        lease.add_own(held);
     transaction.commit();
     return {store_, namespace_, lease, mode, std::move(ingest), stop};
 }

@@ -62,7 +62,7 @@ public:
                     const std::stop_token& stop);
 
     // What `write` pushes as a blob with the labels that it returns; the same, but nothing of an earlier attempt
-    // serves, and nothing is left of one that fails.
+    // serves, and nothing is left of one that fails; of one that is killed, nothing after the next collection.
     oci::Digest put(const std::function<oci::Labels(Sink&)>& write, const std::string& ref, LeaseHold& lease,
                     const std::stop_token& stop);
 
