@@ -162,6 +162,7 @@ void label(Context& context, const Flags& flags) {
 
 void remove(Context& context, const Flags& flags) {
     store::Snapshots snapshots = changing_snapshots(context, flags.snapshotter);
+    context.collect_at_end();
     for_each_item(flags.keys, [&](const std::string& key) {
         doing([&] { return cat("remove ", printable(key)); },
               [&] { snapshots.remove(snapshots.complete(key), context.lease, context.stop()); });
