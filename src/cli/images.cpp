@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
 #include <memory>
 
 #include "base/text.hpp"
@@ -98,6 +99,13 @@ void add_list(CLI::App& group, Context& context) {
 
 store::Image get_image(Context& context, const std::string& name) {
     return transfer::get_image(context.existing_store(), context.name_space, name);
+}
+
+std::string key_of_place(const std::string& path) {
+    std::string text = std::filesystem::absolute(path).lexically_normal().string();
+    if (text.size() > 1 && text.ends_with('/'))
+        text.pop_back();
+    return text;
 }
 
 Json to_json(const oci::Descriptor& descriptor) {

@@ -13,6 +13,9 @@ namespace lade::cli {
 // The image by its name, as a reference or by its ID, as transfer::get_image() has it.
 store::Image get_image(Context& context, const std::string& name);
 
+// The key of what an image was mounted at, whatever the directory of the process is.
+std::string key_of_place(const std::string& path);
+
 Json to_json(const oci::Descriptor& descriptor);
 Json to_json(const store::Image& image);
 

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/images.hpp"
+#include "cli/progress_flag.hpp"
 #include "cli/snapshots.hpp"
 #include "oci/reference.hpp"
 #include "transfer/commit_image.hpp"
@@ -30,6 +31,7 @@ struct Flags {
     std::vector<std::string> changes;
     std::vector<std::string> labels;
     bool force = false;
+    ProgressFlag progress;
 };
 
 transfer::CommitImageOptions options_of(Context& context, const Flags& flags) {
@@ -51,26 +53,34 @@ transfer::CommitImageOptions options_of(Context& context, const Flags& flags) {
                                          .replace = flags.force};
     store::Snapshots snapshots(context.existing_store(), context.name_space, options.snapshotter);
     options.key = snapshots.complete(flags.key);
+    // What `images mount --rw` made is named by the directory.
+    if (const std::string place = key_of_place(flags.key); !snapshots.find(options.key) && snapshots.find(place))
+        options.key = place;
     if (!options.from_nothing && !flags.from.empty())
         options.from = get_image(context, flags.from).name;
     return options;
 }
 
 void commit(Context& context, const Flags& flags) {
-    const transfer::CommitImageOptions options = options_of(context, flags);
-    const transfer::CommittedImage made =
-        doing([&] { return cat("commit ", printable(flags.key)); },
-              [&] { return transfer::commit_image(context.store(), options, context.stop()); });
-    tell_warnings(made.layer.diff.warnings);
+    transfer::CommitImageOptions options;
+    std::optional<transfer::CommittedImage> made;
+    doing([&] { return cat("commit ", printable(flags.key)); },
+          [&] {
+              options = options_of(context, flags);
+              flags.progress.show(context, [&](transfer::Progress& progress) {
+                  made = transfer::commit_image(context.store(), options, progress, context.stop());
+              });
+          });
+    tell_warnings(made->layer.diff.warnings);
     if (context.json)
         context.print_json({{"name", options.name},
-                            {"target", to_json(made.target)},
-                            {"base", made.base.empty() ? Json() : Json(made.base)},
-                            {"layer", to_json(made.layer.descriptor)},
-                            {"diff_id", made.layer.diff.diff_id.string()},
-                            {"chain_id", made.chain_id.string()}});
+                            {"target", to_json(made->target)},
+                            {"base", made->base.empty() ? Json() : Json(made->base)},
+                            {"layer", to_json(made->layer.descriptor)},
+                            {"diff_id", made->layer.diff.diff_id.string()},
+                            {"chain_id", made->chain_id.string()}});
     else
-        context.print(cat(made.target.digest, '\n'));
+        context.print(cat(made->target.digest, '\n'));
 }
 
 } // namespace
@@ -95,6 +105,7 @@ void add_commit(CLI::App& group, Context& context) {
     add_list(command, "--label", flags->labels, "a label of the image, key=value; may be repeated")
         ->type_name("KEY=VALUE");
     command.add_flag("--force", flags->force, "replace what has the name");
+    flags->progress.add(command, context);
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { commit(context, *flags); }; });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 
 #include "base/error.hpp"
@@ -33,11 +33,16 @@ struct UnmountFlags {
     bool remove = false;
 };
 
-// As a key: whatever the directory of the process is.
-std::string absolute(const std::string& path) {
-    std::string text = std::filesystem::absolute(path).lexically_normal().string();
-    if (text.size() > 1 && text.ends_with('/'))
-        text.pop_back();
+// A directory, or with --rm the key of a view that was made without one.
+std::string key_to_unmount(Context& context, const UnmountFlags& flags, const std::string& snapshotter,
+                           const std::string& text) {
+    std::string key = key_of_place(text);
+    if (!flags.remove || text.starts_with('/') || ::access(key.c_str(), F_OK) == 0)
+        return key;
+    store::Snapshots snapshots(context.existing_store(), context.name_space, snapshotter);
+    if (snapshots.find(key))
+        return key;
+    static_cast<void>(snapshots.get(text));
     return text;
 }
 
@@ -51,14 +56,14 @@ void mount(Context& context, const MountFlags& flags) {
         require_mounting();
     const transfer::MountImageOptions options{.image = get_image(context, flags.name).name,
                                               .unpack = flags.unpack.options(context, snapshotter),
-                                              .target = flags.target.empty() ? "" : absolute(flags.target),
+                                              .target = flags.target.empty() ? "" : key_of_place(flags.target),
                                               .writable = flags.writable,
                                               .expiration = *expiration,
                                               .labels = parse_labels(flags.labels)};
     std::optional<transfer::MountedImage> mounted;
     doing([&] { return cat("mount ", printable(flags.name)); },
           [&] {
-              flags.unpack.show(context, [&](transfer::Progress& progress) {
+              flags.unpack.progress.show(context, [&](transfer::Progress& progress) {
                   mounted = transfer::mount_image(context.store(), options, progress, context.stop());
               });
           });
@@ -81,7 +86,8 @@ void unmount(Context& context, const UnmountFlags& flags) {
         context.collect_at_end();
     for_each_item(flags.targets, [&](const std::string& target) {
         transfer::unmount_image(flags.remove ? context.store() : context.existing_store(), context.name_space,
-                                snapshotter, absolute(target), flags.remove, context.stop());
+                                snapshotter, key_to_unmount(context, flags, snapshotter, target), flags.remove,
+                                context.stop());
         context.print(target + "\n");
     });
 }

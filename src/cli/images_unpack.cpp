@@ -27,7 +27,7 @@ void unpack(Context& context, const Flags& flags) {
     std::string chain_id;
     doing([&] { return cat("unpack ", name); },
           [&] {
-              flags.unpack.show(context, [&](transfer::Progress& progress) {
+              flags.unpack.progress.show(context, [&](transfer::Progress& progress) {
                   chain_id = transfer::unpack(context.store(), name, options, progress, context.stop()).string();
               });
           });

@@ -50,6 +50,8 @@ std::string pad(std::string text, std::size_t width) {
 std::string short_name(const ProgressView::Line& line) {
     const std::size_t colon = line.name.find(':');
     constexpr std::size_t shown = 12;
+    if (line.kind == "diff")
+        return shorten(line.name, shown);
     if (line.kind == "reference" || colon == std::string::npos)
         return line.name;
     return line.name.substr(colon + 1, shown);
@@ -73,8 +75,8 @@ std::string total_line(const ProgressView& view, std::size_t width) {
     std::snprintf(elapsed.data(), elapsed.size(), "%.1fs", view.elapsed.count());
     const std::string left = time_left(view);
     const auto& [offset, total, moved] = view.matters();
-    const std::string sums =
-        cat(kib_size(offset), " / ", kib_size(total), "  ", kib_size(static_cast<std::uint64_t>(view.rate)), "/s");
+    const std::string sums = cat(kib_size(offset), total == 0 ? "" : " / " + kib_size(total), "  ",
+                                 kib_size(static_cast<std::uint64_t>(view.rate)), "/s");
     std::string text = cat(elapsed.data(), "  ", sums, left.empty() ? "" : cat("  ", left, " left"));
     if (text_width(text) > width)
         text = cat(sums, left.empty() ? "" : "  ", left);
@@ -82,7 +84,12 @@ std::string total_line(const ProgressView& view, std::size_t width) {
 }
 
 bool is_running(Stage stage) {
-    return stage == Stage::downloading || stage == Stage::extracting;
+    return stage == Stage::downloading || stage == Stage::extracting || stage == Stage::writing;
+}
+
+// What a finished step was about, also when that was not known before.
+std::uint64_t size_of(const ProgressView::Line& line) {
+    return line.total == 0 ? line.offset : line.total;
 }
 
 // The bar, as long as there is room for one, and behind it how many bytes of how many; else how many in all, else
@@ -93,7 +100,9 @@ std::string running(const ProgressView::Line& line, std::size_t room) {
     constexpr std::size_t size_width = 10; // 1023.9 MiB
     constexpr std::size_t sizes_width = 2 * size_width + 3;
     constexpr std::size_t around = 3; // two brackets and a blank
-    const double part = line.total == 0 ? 0 : static_cast<double>(line.offset) / static_cast<double>(line.total);
+    if (line.total == 0)
+        return kib_size(line.offset);
+    const double part = static_cast<double>(line.offset) / static_cast<double>(line.total);
     const auto with_bar = [&](std::size_t amount_width, const std::string& amount) {
         return cat(bar(part, std::min(longest_bar, room - around - amount_width)), ' ', amount);
     };
@@ -118,7 +127,7 @@ std::string item_line(const ProgressView::Line& line, std::size_t width) {
     head += pad(stage, stage_width);
     if (is_running(line.stage))
         return shorten(head + running(line, width - std::min(width, text_width(head))), width);
-    return shorten(cat(head, width >= wide ? "" : line.kind + ' ', kib_size(line.total)), width);
+    return shorten(cat(head, width >= wide ? "" : line.kind + ' ', kib_size(size_of(line))), width);
 }
 
 // A layer is downloaded and unpacked, at the same time where that is possible: two steps on the board, one line
@@ -176,7 +185,8 @@ ProgressView look(const transfer::Progress& progress, std::chrono::duration<doub
                                 .total = item->total()};
         // What is there needs no download and takes no part in the sums.
         if (line.kind != "reference" && line.stage != Stage::exists) {
-            ProgressView::Sums& sums = line.kind == "unpack" ? view.unpacking : view.downloads;
+            const bool is_local = line.kind == "unpack" || line.kind == "diff";
+            ProgressView::Sums& sums = is_local ? view.unpacking : view.downloads;
             sums.offset += line.offset;
             sums.total += line.total;
             sums.moved += line.offset - std::min(line.offset, item->resumed());
@@ -295,10 +305,10 @@ void ProgressDisplay::tell(const ProgressView& view, bool last) {
                               {"kind", line.kind},
                               {"name", line.name},
                               {"stage", to_string(line.stage)},
-                              {"bytes", line.total}}) +
+                              {"bytes", size_of(line)}}) +
                    "\n";
         return cat(line.kind, ' ', line.name, ' ', to_string(line.stage),
-                   line.total > 0 ? cat(' ', kib_size(line.total)) : "", '\n');
+                   size_of(line) > 0 ? cat(' ', kib_size(size_of(line))) : "", '\n');
     };
     for (const ProgressView::Line& line : view.lines)
         if (is_final(line.stage) && told_.insert(line.kind + line.name).second)

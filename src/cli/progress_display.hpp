@@ -41,7 +41,7 @@ struct ProgressView {
         std::uint64_t moved = 0; // by this run
     };
     Sums downloads;
-    Sums unpacking;
+    Sums unpacking;  // and making layers
     double rate = 0; // bytes per second of what matters()
     std::chrono::duration<double> elapsed{};
 

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "cli/holder.hpp"
 #include "cli/output.hpp"
+#include "cli/progress_flag.hpp"
 #include "cli/snapshots.hpp"
 #include "store/blobs.hpp"
 #include "transfer/diff.hpp"
@@ -28,6 +29,7 @@ struct Flags {
     bool no_lease = false;
     bool keep = false;
     bool store = false;
+    ProgressFlag progress;
 };
 
 transfer::StoredDiff store_diff(Context& context, const Flags& flags, store::Snapshots& snapshots,
@@ -36,8 +38,12 @@ transfer::StoredDiff store_diff(Context& context, const Flags& flags, store::Sna
     if (flags.keep)
         labels.insert_or_assign(std::string(oci::label::gc_root), rfc3339(now()));
     const std::string ref = flags.ref.empty() ? "diff-" + random_text(12) : flags.ref;
-    return transfer::store_diff(context.store(), context.name_space, snapshots, options, ref, labels, lease,
-                                context.stop());
+    std::optional<transfer::StoredDiff> stored;
+    flags.progress.show(context, [&](transfer::Progress& progress) {
+        stored = transfer::store_diff(context.store(), context.name_space, snapshots, options, ref, labels, lease,
+                                      progress, context.stop());
+    });
+    return *std::move(stored);
 }
 
 void say_stored(Context& context, const Flags& flags, const transfer::StoredDiff& stored) {
@@ -77,7 +83,8 @@ void diff(Context& context, const Flags& flags, const SnapshotterFlag& snapshott
     store::LeaseHold lease(store, context.name_space, context.lease);
     Output output(context.stop());
     if (!flags.store && !flags.keep) {
-        tell_warnings(transfer::diff(snapshots, options, lease, output, context.stop()).warnings);
+        transfer::Progress unseen;
+        tell_warnings(transfer::diff(snapshots, options, lease, output, unseen, context.stop()).warnings);
         return;
     }
     const transfer::StoredDiff stored = store_diff(context, flags, snapshots, options, lease);
@@ -114,6 +121,7 @@ void add_snapshots_diff(CLI::App& group, Context& context, const SnapshotterFlag
     add_list(command, "--label", flags->labels, "a label of what is stored, key=value; may be repeated")
         ->type_name("KEY=VALUE");
     command.add_flag("--no-lease", flags->no_lease, "leave what is stored to the next collection");
+    flags->progress.add(command, context, "no progress where it is stored");
     add_json(command, context);
     command.callback([&context, flags, flag] {
         context.command = [&context, flags, flag] {

@@ -2,18 +2,18 @@
 // What the commands share that unpack an image of the store.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "cli/commands.hpp"
 #include "cli/limit_flags.hpp"
+#include "cli/progress_flag.hpp"
 #include "transfer/unpack.hpp"
 
 namespace lade::cli {
 
 struct UnpackFlags {
     std::string platform;
-    std::string progress = "auto";
+    ProgressFlag progress;
     LimitFlags limits;
 
     // --platform, --progress, --quiet and the limits.
@@ -21,8 +21,6 @@ struct UnpackFlags {
     // `directory` or else `snapshotter` is where to. permission_denied: it cannot be unpacked with that one here.
     transfer::UnpackOptions options(Context& context, const std::string& snapshotter,
                                     const std::string& directory = {}) const;
-    // Runs `work` while its progress is shown.
-    void show(Context& context, const std::function<void(transfer::Progress&)>& work) const;
 };
 
 } // namespace lade::cli

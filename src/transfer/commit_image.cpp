@@ -27,11 +27,12 @@ struct Base {
 
 class Committing {
 public:
-    Committing(store::Store& store, const CommitImageOptions& options, store::LeaseHold& lease,
+    Committing(store::Store& store, const CommitImageOptions& options, store::LeaseHold& lease, Progress& progress,
                const std::stop_token& stop)
         : store_(store),
           options_(options),
           lease_(lease),
+          progress_(progress),
           stop_(stop),
           blobs_(store, options.name_space),
           images_(store, options.name_space, options.lease),
@@ -56,7 +57,7 @@ public:
         StoredDiff layer =
             store_diff(store_, options_.name_space, snapshots_,
                        {.upper = options_.key, .lower = base.snapshot, .media_type = type, .level = options_.level},
-                       "commit-" + random_text(12), {}, lease_, stop_);
+                       "commit-" + random_text(12), {}, lease_, progress_, stop_);
         const std::string config = oci::derive_config(base.documents.config, step, layer.diff.diff_id);
         const oci::Descriptor config_descriptor = put(config, base.documents.config_type, {});
         const std::string manifest =
@@ -199,6 +200,7 @@ private:
     store::Store& store_;
     const CommitImageOptions& options_;
     store::LeaseHold& lease_;
+    Progress& progress_;
     const std::stop_token& stop_;
     store::Blobs blobs_;
     store::Images images_;
@@ -207,13 +209,14 @@ private:
 
 } // namespace
 
-CommittedImage commit_image(store::Store& store, const CommitImageOptions& options, const std::stop_token& stop) {
+CommittedImage commit_image(store::Store& store, const CommitImageOptions& options, Progress& progress,
+                            const std::stop_token& stop) {
     // Before the work, and before the lease, which would make the namespace.
     static_cast<void>(store::Snapshots(store, options.name_space, options.snapshotter).get(options.key));
     if (!options.replace && store::Images(store, options.name_space).find(options.name))
         throw Error(ErrorKind::already_exists, "image ", printable(options.name), " already exists");
     store::LeaseHold lease(store, options.name_space, options.lease);
-    return Committing(store, options, lease, stop).run();
+    return Committing(store, options, lease, progress, stop).run();
 }
 
 } // namespace lade::transfer

@@ -46,6 +46,7 @@ struct CommittedImage {
 // on the base, on no image, or on one that several different ones have the layers of; invalid_argument: a change, the
 // name, or a media type that does not go with the base's. After an error nothing is named; blobs go with the next
 // collection.
-CommittedImage commit_image(store::Store& store, const CommitImageOptions& options, const std::stop_token& stop);
+CommittedImage commit_image(store::Store& store, const CommitImageOptions& options, Progress& progress,
+                            const std::stop_token& stop);
 
 } // namespace lade::transfer

@@ -69,26 +69,30 @@ archive::LayerOptions layer_options() {
 } // namespace
 
 Diff diff(store::Snapshots& snapshots, const DiffOptions& options, store::LeaseHold& lease, Sink& sink,
-          const std::stop_token& stop) {
+          Progress& progress, const std::stop_token& stop) {
     const auto compressor = archive::compress(sink, options.media_type, options.level);
     const archive::LayerOptions limits = layer_options();
     snapshots.hold(options.upper, lease);
     if (options.lower && !options.lower->empty())
         snapshots.hold(*options.lower, lease);
     const OpenTrees open = open_trees(snapshots, options, stop);
-    oci::HashingSink tar(*compressor, oci::Algorithm::sha256);
+    Item& item = progress.add("diff", printable(options.upper), 0);
+    item.set(Stage::writing);
+    CountingSink counted(*compressor, item);
+    oci::HashingSink tar(counted, oci::Algorithm::sha256);
     archive::Warnings warnings = archive::write_layer(open.trees, tar, limits, stop);
     compressor->finish();
+    item.set(Stage::written);
     return {.diff_id = {tar.digest()}, .warnings = std::move(warnings)};
 }
 
 StoredDiff store_diff(store::Store& store, const std::string& name_space, store::Snapshots& snapshots,
                       const DiffOptions& options, const std::string& ref, const oci::Labels& labels,
-                      store::LeaseHold& lease, const std::stop_token& stop) {
+                      store::LeaseHold& lease, Progress& progress, const std::stop_token& stop) {
     store::Blobs blobs(store, name_space);
     std::optional<Diff> made;
     const auto write = [&](Sink& sink) {
-        made = diff(snapshots, options, lease, sink, stop);
+        made = diff(snapshots, options, lease, sink, progress, stop);
         oci::Labels all = labels;
         all.insert_or_assign(std::string(oci::label::uncompressed), made->diff_id.string());
         return all;

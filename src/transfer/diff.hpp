@@ -14,6 +14,7 @@
 #include "store/leases.hpp"
 #include "store/snapshots.hpp"
 #include "store/store.hpp"
+#include "transfer/progress.hpp"
 
 namespace lade::transfer {
 
@@ -33,9 +34,10 @@ struct Diff {
 // snapshots meanwhile. Nobody should write to them: a file that shrinks is failed_precondition, other changes are in
 // the layer or not; failed_precondition is an owner, too, that the labels' mapping has no room for. No time in it is
 // later than SOURCE_DATE_EPOCH. not_found: a snapshot; unimplemented: the media type; invalid_argument: the level, or
-// that variable; permission_denied: they cannot be mounted. Before the first byte all of these are known.
+// that variable; permission_denied: they cannot be mounted. Before the first byte all of these are known. On the board it
+// is one line, whose bytes are those of the tar, in all unknown.
 Diff diff(store::Snapshots& snapshots, const DiffOptions& options, store::LeaseHold& lease, Sink& sink,
-          const std::stop_token& stop);
+          Progress& progress, const std::stop_token& stop);
 
 struct StoredDiff {
     oci::Descriptor descriptor;
@@ -47,6 +49,6 @@ struct StoredDiff {
 // it is waited for.
 StoredDiff store_diff(store::Store& store, const std::string& name_space, store::Snapshots& snapshots,
                       const DiffOptions& options, const std::string& ref, const oci::Labels& labels,
-                      store::LeaseHold& lease, const std::stop_token& stop);
+                      store::LeaseHold& lease, Progress& progress, const std::stop_token& stop);
 
 } // namespace lade::transfer

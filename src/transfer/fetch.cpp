@@ -47,20 +47,6 @@ oci::Labels labels_of(const Origin& origin, const oci::Descriptor& descriptor, s
     return labels;
 }
 
-// Counts on the board what passes on its way to the ingest.
-class CountingSink final : public Sink {
-public:
-    CountingSink(Sink& inner, Item& item) : inner_(inner), item_(item) {}
-    void write(std::span<const std::byte> bytes) override {
-        inner_.write(bytes);
-        item_.advance(bytes.size());
-    }
-
-private:
-    Sink& inner_;
-    Item& item_;
-};
-
 // A blob file together with the descriptor it is read through.
 class StoredBlob final : public Source {
 public:

@@ -23,13 +23,17 @@ std::string_view to_string(Stage stage) noexcept {
         return "extracting";
     case Stage::extracted:
         return "extracted";
+    case Stage::writing:
+        return "writing";
+    case Stage::written:
+        return "written";
     }
     return "waiting";
 }
 
 bool is_final(Stage stage) noexcept {
     return stage == Stage::resolved || stage == Stage::downloaded || stage == Stage::exists ||
-           stage == Stage::extracted;
+           stage == Stage::extracted || stage == Stage::written;
 }
 
 Item& Progress::add(std::string kind, std::string name, std::uint64_t total) {

@@ -7,27 +7,44 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/stream.hpp"
+
 namespace lade::transfer {
 
-enum class Stage { waiting, resolving, resolved, downloading, downloaded, exists, extracting, extracted };
+enum class Stage {
+    waiting,
+    resolving,
+    resolved,
+    downloading,
+    downloaded,
+    exists,
+    extracting,
+    extracted,
+    writing,
+    written
+};
 
 // The word people see, e.g. "downloading".
 std::string_view to_string(Stage stage) noexcept;
 // True when nothing more happens in this stage by itself.
 bool is_final(Stage stage) noexcept;
 
-// One line of the board: a reference, a blob or a layer being unpacked. Written by one thread at a time, read by any.
+// One line of the board: a reference, a blob, a layer being unpacked or one being made. Written by one thread at a
+// time, read by any.
 class Item {
 public:
     Item(std::string kind, std::string name, std::uint64_t total)
         : kind_(std::move(kind)), name_(std::move(name)), total_(total) {}
 
-    const std::string& kind() const noexcept { return kind_; } // reference, index, manifest, config, layer, unpack
-    const std::string& name() const noexcept { return name_; } // the reference or the digest
+    const std::string& kind() const noexcept {
+        return kind_;
+    } // reference, index, manifest, config, layer, unpack, diff
+    const std::string& name() const noexcept { return name_; } // the reference, the digest or the key
     std::uint64_t total() const noexcept { return total_; }    // bytes; 0 for unknown
 
     Stage stage() const noexcept { return stage_.load(std::memory_order_relaxed); }
@@ -50,6 +67,20 @@ private:
     std::atomic<Stage> stage_ = Stage::waiting;
     std::atomic<std::uint64_t> offset_ = 0;
     std::atomic<std::uint64_t> resumed_ = 0;
+};
+
+// Counts on the board what passes.
+class CountingSink final : public Sink {
+public:
+    CountingSink(Sink& inner, Item& item) : inner_(inner), item_(item) {}
+    void write(std::span<const std::byte> bytes) override {
+        inner_.write(bytes);
+        item_.advance(bytes.size());
+    }
+
+private:
+    Sink& inner_;
+    Item& item_;
 };
 
 class Progress {

@@ -379,6 +379,37 @@ class Diff(RegistryCase):
         self.fails(self.lade.run("snapshots", "diff", "--store", "reserved"), 5, ".wh.name")
         self.assertEqual(self.lade.ingests(), [])
 
+    def test_what_a_killed_one_wrote_goes_with_the_next_collection(self):
+        def much(root):
+            (root / "big").write_bytes(os.urandom(40_000_000))
+
+        self.changed(change=much)
+        self.lade.ok("leases", "create", "--id", "mine")
+        for words in (["snapshots", "diff", "--store", "work"], ["images", "commit", "work", "new"], ["snapshots", "--lease", "mine", "diff", "--store", "--ref", "named", "work"]):
+            with self.subTest(words):
+                process = self.lade.start(*words)
+                self.addCleanup(process.stdout.close)
+                self.addCleanup(process.stderr.close)
+                deadline = time.monotonic() + TIMEOUT
+                while not self.lade.json("content", "active") and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                process.kill()
+                self.assertEqual(process.wait(timeout=TIMEOUT), -signal.SIGKILL)
+                self.assertEqual(len(self.lade.ingests()), 1)
+                # Any command that changes the store looks for what lost its owner.
+                self.lade.ok("snapshots", "label", "work", "looked=1")
+                self.assertEqual(self.lade.ingests(), [])
+
+    def test_progress(self):
+        self.changed()
+        told = [json.loads(line) for line in self.lade.ok("snapshots", "diff", "--store", "--progress", "json", "work").err.splitlines() if line.startswith("{")]
+        (step,) = [one for one in told if one["event"] == "step"]
+        self.assertEqual((step["kind"], step["name"], step["stage"]), ("diff", "work", "written"))
+        self.assertGreater(step["bytes"], 1000)
+        self.assertRegex(self.lade.ok("images", "commit", "work", "new").err, r"(?m)^diff work written \d+\.\d [KM]iB$")
+        self.assertEqual(self.lade.ok("images", "commit", "--quiet", "work", "newer").err, "")
+        self.assertEqual(self.lade.run("images", "commit", "--progress", "loud", "work", "newest").code, 2)
+
     def test_nobody_reads_or_no_room(self):
         def much(root):
             (root / "big").write_bytes(os.urandom(3_000_000))

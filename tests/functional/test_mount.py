@@ -49,6 +49,15 @@ class ImagesMount(MountCase):
         # What is gone is gone.
         self.lade.ok("images", "unmount", "--rm", target, self.scratch / "none")
 
+    def test_the_key_of_a_view_without_a_directory(self):
+        ref = self.registry.add(Image([Layer().file("one", "1")]), "single")
+        self.lade.ok("images", "pull", ref)
+        key = self.lade.json("images", "mount", ref)["key"]
+        self.assertEqual((self.keys(), self.leases()), ([key], [key]))
+        self.assertEqual(self.lade.ok("images", "unmount", "--rm", key).out, f"{key}\n")
+        self.assertEqual((self.keys(), self.leases()), ([], []))
+        self.fails(self.lade.run("images", "unmount", "--rm", key), 3, key)
+
     def test_to_write_to(self):
         self.pull("--no-unpack")
         target = self.directory()

@@ -52,6 +52,17 @@ TEST_SUITE("cli") {
         CHECK(shorten("abc", 0).empty());
     }
 
+    TEST_CASE("what is written without knowing how much it will be has no bar") {
+        ProgressView view{.lines = {}, .elapsed = std::chrono::seconds(2)};
+        view.lines.push_back({.kind = "diff", .name = "work", .stage = Stage::writing, .offset = 5 * mib, .total = 0});
+        view.unpacking = {.offset = 5 * mib, .total = 0, .moved = 5 * mib};
+        const auto lines = draw(view, 80, 12);
+        CHECK(lines.front() == "diff     work         writing     5.0 MiB");
+        CHECK(lines.back().find('/') == lines.back().rfind('/')); // of the rate
+        view.lines.front().stage = Stage::written;
+        CHECK(draw(view, 80, 12).front() == "diff     work         written     5.0 MiB");
+    }
+
     TEST_CASE("a frame fits every window and leaves the last column and row free") {
         for (const std::size_t width : {1U, 2U, 10U, 40U, 80U, 200U})
             for (const std::size_t height : {1U, 3U, 12U, 24U}) {
