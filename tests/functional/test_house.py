@@ -130,6 +130,16 @@ class House(Case):
         self.assertEqual(self.complete("--namespace", "x", "i", "pul"), ["pull"])
         self.assertEqual(self.complete("images", "pull", "some/image", "--all-pl"), ["--all-platforms"])
 
+    def test_completion_leaves_files_to_the_shell(self):
+        for words in (("unshare",), ("images", "mount"), ("snapshots", "mount", "some")):
+            self.assertEqual(self.complete(*words, ""), [])
+        self.assertIn("mount", self.complete("images", ""))
+        self.assertIn("images", self.complete(""))
+        self.assertEqual(self.complete("snapshots", "--snapshotter", ""), ["btrfs", "erofs", "native", "overlayfs"])
+        self.assertEqual(self.complete("images", "pull", "--progress", "p"), ["plain"])
+        self.assertIn("application/vnd.oci.image.layer.v1.tar+zstd", self.complete("images", "commit", "--media-type", ""))
+        self.assertEqual(self.complete("images", "pull", "--hel"), ["--help"])
+
     def test_completion_scripts_parse(self):
         for shell in ("bash", "zsh", "fish"):
             text = self.lade.ok("completion", shell).out
