@@ -23,7 +23,9 @@ void require_mounting() {
 }
 
 std::string unusable_text(Context& context, const std::string& reason) {
-    return cat(reason, context.less_privileged ? cat(" (", *context.less_privileged, ')') : "", "; use ",
+    // Who may enter all directories lacks something else.
+    const bool lacks_privilege = context.less_privileged && !may_enter_all(privilege());
+    return cat(reason, lacks_privilege ? cat(" (", *context.less_privileged, ')') : "", "; use ",
                context.store().unusable("native") ? "" : "--snapshotter native, or ", "images unpack --to DIR");
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
@@ -18,6 +19,15 @@
 namespace lade::cli {
 
 namespace {
+
+// execvp() says EACCES as soon as one directory of PATH may not be searched, whatever is in the others.
+bool is_on_path(const std::string& name) {
+    const char* path = std::getenv("PATH");
+    const std::vector<std::string> directories = split(path == nullptr ? "" : path, ':');
+    return name.find('/') != std::string::npos || std::ranges::any_of(directories, [&](const std::string& directory) {
+               return ::access(cat(directory.empty() ? "." : directory, '/', name).c_str(), F_OK) == 0;
+           });
+}
 
 // The program began the user namespace, if it took one, before it came here.
 void unshare(Context& context, std::vector<std::string> arguments) {
@@ -48,7 +58,9 @@ void unshare(Context& context, std::vector<std::string> arguments) {
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::execvp(argv[0], argv.data());
-    throw_errno(errno, "run ", printable(arguments.front()));
+    const int error = errno;
+    throw_errno(error == EACCES && !is_on_path(arguments.front()) ? ENOENT : error, "run ",
+                printable(arguments.front()));
 }
 
 } // namespace

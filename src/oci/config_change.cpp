@@ -20,7 +20,13 @@ namespace {
 std::optional<std::vector<std::string>> parse_array(const std::string& text) {
     if (!text.starts_with('['))
         return std::nullopt;
-    const Json array = parse_json(text, "list");
+    Json array;
+    try {
+        array = parse_json(text, "list");
+    } catch (const Error&) {
+        // Where the parser stopped tells people little.
+        throw Error(ErrorKind::invalid_argument, "not a JSON list of strings such as [\"sh\", \"-c\", \"true\"]");
+    }
     std::vector<std::string> words;
     for (const Json& word : array) {
         if (!word.is_string())

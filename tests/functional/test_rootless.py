@@ -158,6 +158,13 @@ class Rootless(RegistryCase):
         self.done("images", "unpack", "--progress", "none", ref, "--to", flat)
         self.assertEqual({facts["owner"] for facts in tree.describe(flat).values()}, {(USER, USER)})
 
+    def test_privilege_is_named_where_it_is_the_reason(self):
+        result = self.as_user("snapshots", "--snapshotter", "btrfs", "prepare", "x")
+        if result.code == 0:
+            self.skipTest("the scratch directory lies on btrfs")
+        self.fails(result, 7, "store that lies on btrfs")
+        self.assertNotIn("grant", result.err)
+
     def test_unshare_runs_commands_with_the_users_store(self):
         self.grant()
         shown = self.done("unshare", "sh", "-c", 'id -u; echo "$LADE_ROOT"; cat /proc/self/uid_map')
@@ -168,6 +175,10 @@ class Rootless(RegistryCase):
         self.assertEqual(self.as_user("unshare", "/bin/sh", "-c", "kill -9 $$").code, -9)
         self.fails(self.as_user("unshare", "/no/such/program"), 3, "/no/such/program")
         # Flags after the command are its own.
+        closed = self.home / "closed"
+        closed.mkdir(mode=0o700)
+        os.chown(closed, 0, 0)
+        self.fails(self.as_user("unshare", "nosuchcmd", within=["env", f"PATH={closed}:{os.environ['PATH']}"]), 3, "nosuchcmd")
         self.assertEqual(self.done("unshare", "echo", "--json", "-n").out, "--json -n\n")
 
     def test_unshare_keeps_mounts_of_root_to_itself(self):
