@@ -81,7 +81,7 @@ struct Group {
 void add_groups(CLI::App& app, Context& context, const std::vector<std::string>& arguments) {
     const std::vector<Group> groups = {
         {.name = "images",
-         .about = "pull, unpack, mount, name, check and remove images",
+         .about = "pull, unpack, mount, commit, name, check and remove images",
          .aliases = {"image", "i"},
          .add_commands = add_images},
         {.name = "content",

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/context.hpp"
 
 namespace lade::cli {
 
@@ -44,6 +45,15 @@ std::string mount_commands(const std::vector<snapshot::Mount>& mounts, const std
         text += cat("mount -t ", mount.type, ' ', quoted(mount.source), ' ', quoted(place_of(mount, target)),
                     mount.options.empty() ? "" : " -o " + quoted(join(mount.options, ",")), '\n');
     return text;
+}
+
+void warn_of_mount_commands(const std::vector<snapshot::Mount>& mounts) {
+    // What mount(2) takes, its zero included.
+    constexpr std::size_t page = 4096;
+    if (std::ranges::any_of(mounts, [](const auto& mount) { return join(mount.options, ",").size() >= page; }))
+        complain("warning: the options are longer than mount(8) can give to the kernel: use snapshots mount");
+    if (mounts.size() > 1)
+        complain("warning: each of these leaves a mount of its own to be unmounted: snapshots mount leaves one");
 }
 
 std::string ctr_mounts(const std::vector<snapshot::Mount>& mounts) {

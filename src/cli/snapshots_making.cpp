@@ -11,8 +11,11 @@
 #include "cli/mount_text.hpp"
 #include "cli/privilege.hpp"
 #include "cli/snapshots.hpp"
+#include "store/blobs.hpp"
 #include "store/mounts.hpp"
 #include "store/namespaces.hpp"
+#include "transfer/find_image.hpp"
+#include "transfer/image_layers.hpp"
 
 namespace lade::cli {
 
@@ -44,6 +47,21 @@ oci::Labels labels_of_root(const std::vector<std::string>& given) {
     return labels;
 }
 
+// The snapshot that people mean. Images are the other thing that they have names of.
+std::string complete_parent(Context& context, store::Snapshots& snapshots, const std::string& text) {
+    std::string key = snapshots.complete(text);
+    if (key.empty() || snapshots.find(key))
+        return key;
+    const auto image = transfer::find_image(context.store(), context.name_space, text);
+    store::Blobs blobs(context.store(), context.name_space);
+    const auto chain = image ? transfer::find_chain(blobs, image->target, oci::host_platform()) : std::nullopt;
+    if (!chain)
+        return key;
+    const std::string top = chain->back().string();
+    throw Error(ErrorKind::not_found, "snapshot ", printable(text), " not found; image ", printable(image->name),
+                snapshots.find(top) ? " is unpacked to " : ", once images unpack has unpacked it, is ", top);
+}
+
 void create(Context& context, const CreateFlags& flags, store::SnapshotKind kind) {
     const bool is_view = kind == store::SnapshotKind::view;
     const oci::Labels labels = is_view ? parse_labels(flags.labels) : labels_of_root(flags.labels);
@@ -59,8 +77,8 @@ void create(Context& context, const CreateFlags& flags, store::SnapshotKind kind
                   kept = keep(context, !is_view || flags.no_lease,
                               {.type = cat("snapshots/", snapshotter), .key = flags.key});
                   try {
-                      return snapshots.create(kind, flags.key, snapshots.complete(flags.parent), labels, lease,
-                                              context.stop());
+                      return snapshots.create(kind, flags.key, complete_parent(context, snapshots, flags.parent),
+                                              labels, lease, context.stop());
                   } catch (const Error&) {
                       if (kept)
                           attempt([&] { store::Leases(context.store(), context.name_space).remove(kept->lease); });
@@ -74,6 +92,8 @@ void create(Context& context, const CreateFlags& flags, store::SnapshotKind kind
         document["mounts"] = mounts_json(mounts, flags.target);
         context.print_json(document);
     } else {
+        if (!flags.target.empty())
+            warn_of_mount_commands(mounts);
         context.print((flags.target.empty() ? "" : mount_commands(mounts, flags.target)) +
                       (flags.mounts ? ctr_mounts(mounts) : ""));
     }

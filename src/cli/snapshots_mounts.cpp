@@ -26,10 +26,12 @@ struct Flags {
 void mounts(Context& context, const Flags& flags) {
     store::Snapshots snapshots = existing_snapshots(context, flags.snapshotter);
     const std::vector<snapshot::Mount> mounts = snapshots.mounts(snapshots.complete(flags.key));
-    if (context.json)
+    if (context.json) {
         context.print_json(mounts_json(mounts, flags.target));
-    else
-        context.print(mount_commands(mounts, flags.target));
+        return;
+    }
+    warn_of_mount_commands(mounts);
+    context.print(mount_commands(mounts, flags.target));
 }
 
 void mount(Context& context, const Flags& flags) {

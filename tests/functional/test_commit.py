@@ -3,12 +3,13 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 
 from support import tree
 from support.images import DOCKER, OCI, Image, Layer, umoci_unpack
 from support.kinds import KINDS, mounted, store_for
 from support.mounting import MountCase
-from support.program import need_tools
+from support.program import BINARY, need_tools
 
 CONFIG = {"Env": ["PATH=/bin", "A=1"], "Cmd": ["old"], "WorkingDir": "/w", "Labels": {"l": "old"}}
 
@@ -189,7 +190,8 @@ class Commit(MountCase):
             (4, "already exists", "work", "new"),
             (3, "none", "none", "x"),
             (2, "reference", "work", "A:B:C"),
-            (3, "none", "--from", "none", "work", "x"),
+            (3, "commit work: image none", "--from", "none", "work", "x"),
+            (2, "not a JSON list of strings such as", "-c", 'CMD ["a"', "work", "x"),
             (2, "ONBUILD", "-c", "ONBUILD x", "work", "x"),
             (2, "EXPOSE", "-c", "EXPOSE http", "work", "x"),
             (2, "ENV", "-c", "ENV", "work", "x"),
@@ -227,3 +229,50 @@ class Commit(MountCase):
                 "Entrypoint": ["/e", "-x"],
             },
         )
+
+    def example(self, page):
+        """The script of a page, as people copy it."""
+        text = (Path(__file__).resolve().parents[2] / "man" / page).read_text()
+        script = text.split(".SH EXAMPLES")[1].split(".nf\n")[1].split(".fi")[0].replace("\\-", "-")
+        (place := self.scratch / "place").mkdir()
+        program = self.scratch / "bin/lade"
+        program.parent.mkdir()
+        program.symlink_to(BINARY)
+        self.seen(place / "derive").write_text(script)
+        env = {**self.lade.env, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+        done = subprocess.run([*self.lade.prefix, "sh", "-c", 'cd "$0" && exec sh derive "$@"', place, self.ref, "mine"], env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([one["kind"] for one in self.lade.json("snapshots", "ls")], ["committed", "committed"])
+        self.assertEqual((self.lade.json("leases", "ls"), self.mounted()), ([], []))
+        self.lade.ok("images", "unpack", "mine", "--to", self.scratch / "flat")
+        self.assertEqual((self.scratch / "flat/motd").read_text(), "hello\n")
+        return done.stdout
+
+    def test_the_example_of_images(self):
+        self.example("lade-images.1")
+        (made,) = [one for one in self.lade.json("images", "ls") if one["name"].endswith("/mine:latest")]
+        config = self.document(self.document(made["target"]["digest"])["config"]["digest"])
+        self.assertEqual(config["config"]["Cmd"], ["cat", "/motd"])
+
+    def test_the_example_of_snapshots(self):
+        self.assertIn("motd\n", self.example("lade-snapshots.1"))
+
+    def test_a_snapshot_by_its_directory(self):
+        self.pull()
+        place = self.directory("m2")
+        self.lade.ok("images", "mount", "--rw", self.ref, place)
+        inside = lambda *words: self.sh('cd "$1"; shift; exec "$@"', self.scratch, BINARY, "--root", self.lade.root, *words, check=False)
+        result = inside("images", "commit", "m2", "new")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        # A snapshot of that very key comes first.
+        self.change("m2", "", "echo own > own")
+        self.lade.ok("images", "unmount", place)
+        self.assertEqual(json.loads(inside("images", "commit", "--json", "m2", "own").stdout)["base"], None)
+
+    def test_an_image_is_no_snapshot(self):
+        chain = self.pull()
+        self.fails(self.lade.run("snapshots", "prepare", "w", self.ref), 3, "snapshot " + self.ref + " not found", self.ref + " is unpacked to " + chain)
+        self.lade.ok("images", "rm", self.ref)
+        self.lade.ok("images", "pull", "--no-unpack", self.ref)
+        self.fails(self.lade.run("snapshots", "view", "w", self.ref), 3, "images unpack", chain)
+        self.fails(self.lade.run("snapshots", "prepare", "w", "nosuch"), 3, "nosuch")

@@ -114,6 +114,29 @@ class Making(Case):
                 self.fails(self.lade.run("snapshots", *words), code, word)
         self.assertEqual(self.keys(), ["base", "p", "v"])
 
+    def test_rm_collects_what_only_it_kept(self):
+        self.base()
+        self.lade.ok("snapshots", "prepare", "p", "base")
+        # From now on only what lies on it keeps it.
+        self.lade.ok("snapshots", "label", "base", ROOT_LABEL + "=")
+        path = self.lade.json("snapshots", "info", "base")["path"]
+        self.lade.ok("--no-gc", "snapshots", "view", "--no-lease", "v", "base")
+        self.lade.ok("snapshots", "rm", "--no-gc", "v")
+        self.assertEqual(self.keys(), ["base", "p"])
+        self.lade.ok("snapshots", "rm", "p")
+        self.assertEqual(self.keys(), [])
+        self.assertFalse(os.path.exists(path))
+
+    def test_what_mount_cannot_take_is_said(self):
+        self.base("0")
+        for number in range(110):
+            self.lade.ok("snapshots", "prepare", "w", str(number))
+            self.lade.ok("snapshots", "commit", str(number + 1), "w")
+        self.assertEqual(self.lade.ok("snapshots", "prepare", "few", "5", "-t", "/mnt").err, "")
+        self.assertIn("snapshots mount", self.lade.ok("snapshots", "prepare", "many", "110", "-t", "/mnt").err)
+        self.assertIn("snapshots mount", self.lade.ok("snapshots", "mounts", "/mnt", "many").err)
+        self.assertEqual(self.lade.ok("snapshots", "mounts", "/mnt", "many", "--json").err, "")
+
     def test_rebase(self):
         self.base()
         self.base("other")
