@@ -34,8 +34,8 @@ struct Diff {
 // snapshots meanwhile. Nobody should write to them: a file that shrinks is failed_precondition, other changes are in
 // the layer or not; failed_precondition is an owner, too, that the labels' mapping has no room for. No time in it is
 // later than SOURCE_DATE_EPOCH. not_found: a snapshot; unimplemented: the media type; invalid_argument: the level, or
-// that variable; permission_denied: they cannot be mounted. Before the first byte all of these are known. On the board it
-// is one line, whose bytes are those of the tar, in all unknown.
+// that variable; permission_denied: they cannot be mounted. Before the first byte all of these are known. On the board
+// it is one line, whose bytes are those of the tar, in all unknown.
 Diff diff(store::Snapshots& snapshots, const DiffOptions& options, store::LeaseHold& lease, Sink& sink,
           Progress& progress, const std::stop_token& stop);
 
