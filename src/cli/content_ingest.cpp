@@ -85,14 +85,17 @@ void ingest(Context& context, const IngestFlags& flags) {
 class EditedFile {
 public:
     EditedFile() {
-        const auto variable = [](const char* name) { return std::string(std::getenv(name) ? std::getenv(name) : ""); };
-        std::string directory = variable("XDG_RUNTIME_DIR");
-        if (directory.empty())
-            directory = variable("TMPDIR");
-        path_ = (directory.empty() ? "/tmp" : directory) + "/lade-edit-XXXXXX";
-        file_ = Fd(::mkostemp(path_.data(), O_CLOEXEC));
-        if (!file_)
-            throw_errno(errno, "make ", printable(path_));
+        // After su(1) the first is another user's, or gone.
+        for (const char* variable : {"XDG_RUNTIME_DIR", "TMPDIR", ""}) {
+            const char* directory = *variable == '\0' ? "/tmp" : std::getenv(variable);
+            if (directory == nullptr || *directory == '\0')
+                continue;
+            path_ = cat(directory, "/lade-edit-XXXXXX");
+            file_ = Fd(::mkostemp(path_.data(), O_CLOEXEC));
+            if (file_)
+                return;
+        }
+        throw_errno(errno, "make ", printable(path_));
     }
     ~EditedFile() { ::unlink(path_.c_str()); }
     EditedFile(const EditedFile&) = delete;

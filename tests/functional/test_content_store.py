@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import pty
+import select
 import signal
 import subprocess
 import termios
@@ -274,7 +275,9 @@ class Edit(Blobs):
         pipe = self.scratch / "started"
         os.mkfifo(pipe)
         process = self.lade.start("content", "edit", name, "--editor", f"echo > {pipe}; sleep 1000;")
-        pipe.read_text()
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.assertNotEqual(select.select([reader], [], [], TIMEOUT)[0], [])
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=TIMEOUT)
         self.assertEqual(process.returncode, -signal.SIGINT)
