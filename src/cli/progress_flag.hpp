@@ -15,8 +15,10 @@ struct ProgressFlag {
 
     // --progress and --quiet.
     void add(CLI::App& command, Context& context, const std::string& about_quiet = "no progress");
-    // Runs `work` while its progress is shown, and waits for other processes with it.
-    void show(Context& context, const std::function<void(transfer::Progress&)>& work) const;
+    // Runs `work` while its progress is shown, and waits for other processes with it. `summarise` has the last word
+    // when all is shown, where people read it.
+    void show(Context& context, const std::function<void(transfer::Progress&)>& work,
+              const std::function<void(const transfer::Progress&)>& summarise = {}) const;
 };
 
 } // namespace lade::cli

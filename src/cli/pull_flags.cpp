@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <optional>
+#include <utility>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
@@ -36,15 +38,14 @@ void PullFlags::add(CLI::App& command, Context& context) {
     command.add_option("--max-concurrent-downloads", downloads, "layers fetched at the same time")
         ->check(CLI::Range(1, 64))
         ->capture_default_str();
-    command.add_option("--progress", progress, "auto, tty, plain, json or none")->capture_default_str();
-    add_quiet(command, context, "no progress; print the image's name only");
+    progress.add(command, context, "no progress; print the image's name only");
     add_json(command, context);
     registry.add(command);
 }
 
 transfer::PullOptions PullFlags::options(const Context& context) const {
     static_cast<void>(oci::Reference::parse(reference));
-    static_cast<void>(parse_progress_mode(progress));
+    static_cast<void>(parse_progress_mode(progress.word));
     // The image row is written last, which is late for an error.
     static_cast<void>(store::time_of_change());
     transfer::PullOptions options{.name_space = context.name_space,
@@ -64,29 +65,26 @@ transfer::PullOptions PullFlags::options(const Context& context) const {
 transfer::Pulled PullFlags::pull(Context& context, const transfer::PullOptions& options,
                                  const std::string& verb) const {
     const oci::Reference image = oci::Reference::parse(reference);
-    const ProgressMode mode = context.quiet ? ProgressMode::none : parse_progress_mode(progress);
     const auto start = std::chrono::steady_clock::now();
-    transfer::Progress board;
-    std::optional<Context::WaitsToldTo> told;
-    if (mode == ProgressMode::tty || mode == ProgressMode::json)
-        told.emplace(context, [&](const std::string& text) { board.warn(text); });
-    transfer::Pulled pulled = [&] {
-        const ProgressDisplay display(board, mode);
-        return transfer::pull(context.store(), image, options, board, context.stop());
-    }();
-    if (mode == ProgressMode::tty || mode == ProgressMode::plain) {
-        const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-        write_summary(cat(verb, ' ', pulled.name, ' ', pulled.target.digest), look(board, elapsed));
-    }
+    std::optional<transfer::Pulled> pulled;
+    progress.show(
+        context,
+        [&](transfer::Progress& board) {
+            pulled = transfer::pull(context.store(), image, options, board, context.stop());
+        },
+        [&](const transfer::Progress& board) {
+            const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+            write_summary(cat(verb, ' ', pulled->name, ' ', pulled->target.digest), look(board, elapsed));
+        });
     if (context.json) {
         Json chain_ids = Json::array();
-        for (const oci::ChainId& chain_id : pulled.chain_ids)
+        for (const oci::ChainId& chain_id : pulled->chain_ids)
             chain_ids.push_back(chain_id.string());
-        context.print_json({{"name", pulled.name}, {"target", to_json(pulled.target)}, {"chain_ids", chain_ids}});
+        context.print_json({{"name", pulled->name}, {"target", to_json(pulled->target)}, {"chain_ids", chain_ids}});
     } else if (context.quiet) {
-        context.print(pulled.name + "\n");
+        context.print(pulled->name + "\n");
     }
-    return pulled;
+    return *std::move(pulled);
 }
 
 } // namespace lade::cli

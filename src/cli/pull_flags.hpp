@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/context.hpp"
+#include "cli/progress_flag.hpp"
 #include "cli/registry_flags.hpp"
 #include "transfer/pull.hpp"
 
@@ -21,7 +22,7 @@ struct PullFlags {
     bool skip_metadata = false;
     std::vector<std::string> labels;
     std::size_t downloads = 4;
-    std::string progress = "auto";
+    ProgressFlag progress;
     RegistryFlags registry;
 
     void add(CLI::App& command, Context& context);

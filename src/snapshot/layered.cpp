@@ -106,7 +106,7 @@ Mount Layered::overlay(const Stack& stack, const std::vector<Id>& lowers, Access
     for (const Id id : lowers)
         options.lowers.push_back(path(id));
     options.others = mount_options_;
-    if (privilege_ != Privilege::root && !names_option(mount_options_, "userxattr"))
+    if (privilege_ != Privilege::root)
         options.others.emplace_back("userxattr");
     if (overlay_has_index() && !names_option(mount_options_, "index"))
         options.others.emplace_back("index=off");

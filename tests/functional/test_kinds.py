@@ -28,6 +28,22 @@ def full_disk(megabytes):
 
 
 class EveryKind:
+    """For a class with check(kind): a test for each kind."""
+
+    def test_overlayfs(self):
+        self.check("overlayfs")
+
+    def test_native(self):
+        self.check("native")
+
+    def test_btrfs(self):
+        self.check("btrfs")
+
+    def test_erofs(self):
+        self.check("erofs")
+
+
+class SameTree(EveryKind):
     """For a class with `ref`: the image, and `want`: its tree."""
 
     def check(self, kind):
@@ -53,20 +69,8 @@ class EveryKind:
         with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
             self.assertNotIn(str(folder), mounts.read())
 
-    def test_overlayfs(self):
-        self.check("overlayfs")
 
-    def test_native(self):
-        self.check("native")
-
-    def test_btrfs(self):
-        self.check("btrfs")
-
-    def test_erofs(self):
-        self.check("erofs")
-
-
-class Debian(EveryKind, Case):
+class Debian(SameTree, Case):
     @classmethod
     def setUpClass(cls):
         need_tools("skopeo", "umoci")
@@ -83,7 +87,7 @@ class Debian(EveryKind, Case):
         return self.registry.push(layout, "debian", "debian:1"), want, {b"."}
 
 
-class Everything(EveryKind, RegistryCase):
+class Everything(SameTree, RegistryCase):
     def image(self):
         base, *more = layered()
         # A layer that cannot be made without those below.
@@ -114,7 +118,7 @@ class Kinds(Case):
         self.fails(self.lade.run("images", "pull", "--snapshotter", "btrfs", "127.0.0.1:1/x"), 7, "btrfs", plugin["reason"])
 
 
-class Mounted:
+class MountedKinds(EveryKind, Case):
     """What people have mounted is known, and nothing is taken from under it."""
 
     def begin(self, kind):
@@ -155,20 +159,6 @@ class Mounted:
         self.assertEqual(sorted(os.listdir(self.point)), ["b", "c"])
         self.store.ok("snapshots", "unmount", self.point)
 
-    def test_overlayfs(self):
-        self.check("overlayfs")
-
-    def test_native(self):
-        self.check("native")
-
-    def test_btrfs(self):
-        self.check("btrfs")
-
-    def test_erofs(self):
-        self.check("erofs")
-
-
-class MountedKinds(Mounted, Case):
     def test_a_subvolume_in_a_layer_would_be_lost(self):
         self.begin("btrfs")
         self.mount("p", "prepare", "p", "base")
