@@ -70,12 +70,13 @@ archive::LayerOptions layer_options() {
 
 Diff diff(store::Snapshots& snapshots, const DiffOptions& options, store::LeaseHold& lease, Sink& sink,
           Progress& progress, const std::stop_token& stop) {
-    const auto compressor = archive::compress(sink, options.media_type, options.level);
     const archive::LayerOptions limits = layer_options();
     snapshots.hold(options.upper, lease);
     if (options.lower && !options.lower->empty())
         snapshots.hold(*options.lower, lease);
     const OpenTrees open = open_trees(snapshots, options, stop);
+    // Last: it begins with a header of its own.
+    const auto compressor = archive::compress(sink, options.media_type, options.level);
     Item& item = progress.add("diff", printable(options.upper), 0);
     item.set(Stage::writing);
     CountingSink counted(*compressor, item);

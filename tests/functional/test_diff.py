@@ -348,6 +348,10 @@ class Diff(RegistryCase):
         self.lade.ok("gc")
         self.lade.ok("content", "get", stored["digest"])
 
+    def test_what_fails_before_the_first_byte_prints_none(self):
+        self.assertEqual(self.lade.run("snapshots", "diff", "absent").out, "")
+        self.assertEqual(self.lade.run("snapshots", "diff", "absent", self.base).out, "")
+
     def test_errors(self):
         self.changed(change=lambda root: (root / "f").write_text("x"))
         self.fails(self.lade.run("snapshots", "diff", "nowhere"), 3, "diff nowhere", "not found")
