@@ -49,6 +49,13 @@ Json parse_json(std::string_view text, std::string_view what) {
     }
 }
 
+Json parse_object(std::string_view text, std::string_view what) {
+    Json object = parse_json(text, what);
+    if (!object.is_object())
+        throw Error(ErrorKind::invalid_argument, what, ": not a JSON object");
+    return object;
+}
+
 std::optional<std::string> find_string(const Json& object, std::string_view key) {
     const Json* member = find_member(object, key);
     if (member == nullptr)

@@ -16,6 +16,8 @@ using Json = nlohmann::json;
 
 // Error invalid_argument with `what` and the position when the text is not one JSON value as above.
 Json parse_json(std::string_view text, std::string_view what);
+// The same when it is no object.
+Json parse_object(std::string_view text, std::string_view what);
 
 // Members of an object. An absent or null member is nullopt; one of another type is invalid_argument.
 std::optional<std::string> find_string(const Json& object, std::string_view key);

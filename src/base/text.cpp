@@ -331,6 +331,26 @@ std::string hex(const unsigned char* bytes, std::size_t count) {
     return out;
 }
 
+std::optional<std::string> percent_decode(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            out.push_back(text[i]);
+            continue;
+        }
+        unsigned value = 0;
+        if (text.size() - i < 3)
+            return std::nullopt;
+        const char* const first = text.data() + i + 1;
+        const auto [end, failed] = std::from_chars(first, first + 2, value, 16);
+        if (failed != std::errc{} || end != first + 2)
+            return std::nullopt;
+        out.push_back(static_cast<char>(value));
+        i += 2;
+    }
+    return out;
+}
+
 std::string random_text(std::size_t count) {
     static constexpr std::string_view alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
     std::string out(count, '\0');

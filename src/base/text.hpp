@@ -48,6 +48,8 @@ std::string_view trim(std::string_view text);
 // A whole decimal number without sign; nullopt on anything else, overflow included.
 std::optional<std::uint64_t> parse_number(std::string_view text);
 std::string hex(const unsigned char* bytes, std::size_t count);
+// Undoes "%2B" and the like; nullopt on a '%' without two hex digits.
+std::optional<std::string> percent_decode(std::string_view text);
 
 // `count` characters of [a-z0-9] from the kernel's random source.
 std::string random_text(std::size_t count);

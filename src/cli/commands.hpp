@@ -35,6 +35,7 @@ void add_ingest(CLI::App& group, Context& context);
 
 // Commands of the group `registry`.
 void add_registry_logins(CLI::App& group, Context& context);
+void add_registry_hosts(CLI::App& group, Context& context);
 
 // Puts "--" before the command that a container or `unshare` is to run, whose flags are its own.
 std::vector<std::string> separate_foreign_command(const CLI::App& app, std::vector<std::string> arguments);

@@ -233,6 +233,7 @@ void add_content(CLI::App& group, Context& context) {
     add_active(group, context);
     add_get(group, context);
     add_fetch(group, context);
+    add_push_object(group, context);
     add_ingest(group, context);
     add_label(group, context);
     add_content_why(group, context);

@@ -122,6 +122,7 @@ Json to_json(const store::Image& image) {
 
 void add_images(CLI::App& group, Context& context) {
     add_pull(group, context);
+    add_push(group, context);
     add_unpack(group, context);
     add_mounting(group, context);
     add_commit(group, context);
@@ -130,6 +131,7 @@ void add_images(CLI::App& group, Context& context) {
     add_inspect(group, context);
     add_checks(group, context);
     add_layers(group, context);
+    add_referrers(group, context);
 }
 
 } // namespace lade::cli

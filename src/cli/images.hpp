@@ -20,6 +20,8 @@ Json to_json(const oci::Descriptor& descriptor);
 Json to_json(const store::Image& image);
 
 void add_pull(CLI::App& group, Context& context);
+// push, copy
+void add_push(CLI::App& group, Context& context);
 void add_unpack(CLI::App& group, Context& context);
 void add_commit(CLI::App& group, Context& context);
 // mount, unmount
@@ -29,6 +31,7 @@ void add_inspect(CLI::App& group, Context& context);
 void add_names(CLI::App& group, Context& context);
 // check, usage
 void add_checks(CLI::App& group, Context& context);
+void add_referrers(CLI::App& group, Context& context);
 // history, tree
 void add_layers(CLI::App& group, Context& context);
 

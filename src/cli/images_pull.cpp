@@ -18,6 +18,9 @@ struct Flags {
     bool no_unpack = false;
     bool print_chain_id = false;
     bool ignored = false;
+    bool if_missing = false;
+    bool if_newer = false;
+    bool offline = false;
     std::string snapshotter;
 };
 
@@ -37,9 +40,18 @@ std::optional<std::string> unpack_target(Context& context, const Flags& flags) {
     return std::nullopt;
 }
 
+transfer::PullPolicy policy_of(const Flags& flags) {
+    if (flags.if_missing)
+        return transfer::PullPolicy::if_missing;
+    if (flags.if_newer)
+        return transfer::PullPolicy::if_newer;
+    return flags.offline ? transfer::PullPolicy::offline : transfer::PullPolicy::always;
+}
+
 void pull(Context& context, const Flags& flags) {
     transfer::PullOptions options = flags.pull.options(context);
     options.limits = flags.limits.limits;
+    options.policy = policy_of(flags);
     options.snapshotter = unpack_target(context, flags);
     const transfer::Pulled pulled = flags.pull.pull(context, options, "pulled");
     if (flags.print_chain_id && !context.json)
@@ -56,6 +68,13 @@ void add_pull(CLI::App& group, Context& context) {
     command.add_option("--snapshotter", flags->snapshotter, "unpack with this snapshotter")
         ->envname("CONTAINERD_SNAPSHOTTER");
     command.add_flag("--no-unpack", flags->no_unpack, "fetch only");
+    CLI::Option* missing =
+        command.add_flag("--if-missing", flags->if_missing, "ask nobody when all of it is in the store");
+    CLI::Option* newer = command.add_flag("--if-newer", flags->if_newer, "ask for the digest, for more if it changed");
+    command.add_flag("--offline", flags->offline, "ask nobody: all of it must be in the store")
+        ->excludes(missing)
+        ->excludes(newer);
+    newer->excludes(missing);
     command.add_flag("--print-chainid", flags->print_chain_id, "print the chain ID of what was unpacked");
     command.add_flag("--local,--sync-fs", flags->ignored, "accepted for ctr; always so here")->group("");
     flags->limits.add(command);

@@ -84,7 +84,8 @@ std::string total_line(const ProgressView& view, std::size_t width) {
 }
 
 bool is_running(Stage stage) {
-    return stage == Stage::downloading || stage == Stage::extracting || stage == Stage::writing;
+    return stage == Stage::downloading || stage == Stage::uploading || stage == Stage::extracting ||
+           stage == Stage::writing;
 }
 
 // What a finished step was about, also when that was not known before.
@@ -183,8 +184,8 @@ ProgressView look(const transfer::Progress& progress, std::chrono::duration<doub
                                 .stage = item->stage(),
                                 .offset = item->offset(),
                                 .total = item->total()};
-        // What is there needs no download and takes no part in the sums.
-        if (line.kind != "reference" && line.stage != Stage::exists) {
+        // What is there needs no transfer and takes no part in the sums.
+        if (line.kind != "reference" && line.stage != Stage::exists && line.stage != Stage::mounted) {
             const bool is_local = line.kind == "unpack" || line.kind == "diff";
             ProgressView::Sums& sums = is_local ? view.unpacking : view.downloads;
             sums.offset += line.offset;

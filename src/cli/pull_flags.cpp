@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/size.hpp"
 #include "cli/commands.hpp"
 #include "cli/images.hpp"
 #include "cli/progress_display.hpp"
@@ -34,10 +35,19 @@ void PullFlags::add(CLI::App& command, Context& context) {
     CLI::Option* all = command.add_flag("--all-metadata", all_metadata, "manifests and configs of all platforms");
     command.add_flag("--skip-metadata", skip_metadata, "only those of the chosen ones, as is the default")
         ->excludes(all);
+    command.add_flag("--with-referrers", referrers, "its signatures, SBOMs and attestations, too");
     add_list(command, "--label", labels, "set a label of the image (repeatable)");
     command.add_option("--max-concurrent-downloads", downloads, "layers fetched at the same time")
         ->check(CLI::Range(1, 64))
         ->capture_default_str();
+    command.add_flag("--foreign-layers", foreign_layers, "fetch what the registry lacks from the layers' URLs");
+    command.add_option("--chunks", chunks, "fetch a large layer by so many requests; 1 for never")
+        ->type_name("N")
+        ->check(CLI::Range(1, 32));
+    command.add_option("--chunk-size", chunk_size, "bytes of each, such as 8MiB")
+        ->transform(CLI::AsSizeValue(false).description(""))
+        ->check(CLI::Range(std::uint64_t{64 * kib}, std::uint64_t{64 * mib}, "64KiB to 64MiB"))
+        ->type_name("SIZE");
     progress.add(command, context, "no progress; print the image's name only");
     add_json(command, context);
     registry.add(command);
@@ -58,6 +68,12 @@ transfer::PullOptions PullFlags::options(const Context& context) const {
                                   .registry = registry.options(context.stop()),
                                   .limits = {}};
     options.registry.ask_program = context.ask_program();
+    options.registry.foreign_layers = foreign_layers;
+    options.referrers = referrers;
+    registry::Chunks& ranges = options.registry.chunks;
+    ranges = {.size = chunk_size.value_or(ranges.size),
+              .at_once = chunks.value_or(ranges.at_once),
+              .always = chunks || chunk_size};
     oci::validate(options.labels);
     return options;
 }
@@ -67,20 +83,30 @@ transfer::Pulled PullFlags::pull(Context& context, const transfer::PullOptions& 
     const oci::Reference image = oci::Reference::parse(reference);
     const auto start = std::chrono::steady_clock::now();
     std::optional<transfer::Pulled> pulled;
-    progress.show(
+    ProgressFlag shown = progress;
+    // Lines would be drawn over.
+    if (registry.verbose && shown.word == "auto")
+        shown.word = "plain";
+    shown.show(
         context,
         [&](transfer::Progress& board) {
             pulled = transfer::pull(context.store(), image, options, board, context.stop());
         },
         [&](const transfer::Progress& board) {
             const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-            write_summary(cat(verb, ' ', pulled->name, ' ', pulled->target.digest), look(board, elapsed));
+            const std::string unchanged =
+                options.policy == transfer::PullPolicy::if_newer ? "up to date:" : "in the store:";
+            write_summary(cat(pulled->stored ? unchanged : verb, ' ', pulled->name, ' ', pulled->target.digest),
+                          look(board, elapsed));
         });
     if (context.json) {
         Json chain_ids = Json::array();
         for (const oci::ChainId& chain_id : pulled->chain_ids)
             chain_ids.push_back(chain_id.string());
-        context.print_json({{"name", pulled->name}, {"target", to_json(pulled->target)}, {"chain_ids", chain_ids}});
+        context.print_json({{"name", pulled->name},
+                            {"target", to_json(pulled->target)},
+                            {"chain_ids", chain_ids},
+                            {"stored", pulled->stored}});
     } else if (context.quiet) {
         context.print(pulled->name + "\n");
     }

@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,10 @@ struct PullFlags {
     bool skip_metadata = false;
     std::vector<std::string> labels;
     std::size_t downloads = 4;
+    bool foreign_layers = false;
+    bool referrers = false;
+    std::optional<unsigned> chunks;
+    std::optional<std::uint64_t> chunk_size;
     ProgressFlag progress;
     RegistryFlags registry;
 

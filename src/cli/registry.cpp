@@ -4,6 +4,7 @@
 namespace lade::cli {
 
 void add_registry(CLI::App& group, Context& context) {
+    add_registry_hosts(group, context);
     add_registry_logins(group, context);
 }
 

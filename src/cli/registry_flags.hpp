@@ -17,10 +17,19 @@ struct RegistryFlags {
     bool plain_http = false;
     bool skip_verify = false;
     unsigned retries = 5;
+    std::string ca;
+    std::string certificate;
+    std::string key;
+    std::string hosts_dir;
+    std::string timeout;
+    std::string stall_timeout = "30s";
+    bool verbose = false;
 
     void add(CLI::App& command);
     // Those that have nothing to do with credentials.
     void add_connection(CLI::App& command);
+    // Of commands that do ask.
+    void add_verbose(CLI::App& command);
     // What those say.
     registry::Options connection_options() const;
     // Asks for a password at the terminal when the user came without one.

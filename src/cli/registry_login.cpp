@@ -89,6 +89,7 @@ void add_registry_logins(CLI::App& group, Context& context) {
     add_list(login_command, "--token-server", in->token_servers,
              "a host on another site that may see them (repeatable)");
     in->registry.add_connection(login_command);
+    in->registry.add_verbose(login_command);
     login_command.callback([&context, in] { context.command = [&context, in] { login(context, *in); }; });
 
     auto out = std::make_shared<Flags>();

@@ -14,6 +14,7 @@
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "base/tree.hpp"
+#include "content/checkpoints.hpp"
 
 namespace lade::content {
 
@@ -21,6 +22,8 @@ namespace {
 
 constexpr std::size_t small_file = 16 * kib;
 constexpr std::size_t rehash_buffer = 1 * mib;
+// What a power cut may cost at most; a note costs some microseconds.
+constexpr std::uint64_t checkpoint_distance = 16 * mib;
 
 std::string path_of(const std::string& name) {
     return "ingest/" + name;
@@ -186,22 +189,60 @@ Ingest Ingest::resume(FileLock lock, const Blobs& blobs, const std::string& ref,
         if (total > 0)
             write_small(directory, "total", std::to_string(total));
     }
-    ingest.rehash(stop);
+    ingest.take_up(stop);
     return ingest;
 }
 
-void Ingest::rehash(const std::stop_token& stop) {
+void Ingest::take_up(const std::stop_token& stop) {
+    const int directory = lock_.fd();
+    const std::uint64_t size = file_size(data_.get());
+    Checkpoints known = read_checkpoints(directory);
+    const std::string comparable = cat(oci::Hasher(algorithm_).so_far().algorithm_name(), ':');
+    std::erase_if(known.points, [&](const Checkpoint& point) { return !point.digest.starts_with(comparable); });
     hasher_ = std::make_unique<oci::Hasher>(algorithm_);
     status_.offset = 0;
-    std::vector<std::byte> buffer(file_size(data_.get()) > 0 ? rehash_buffer : 0);
-    while (!buffer.empty()) {
+    std::uint64_t good = 0;
+    for (const Checkpoint& point : known.points) {
+        hash_to(point.offset, stop);
+        if (status_.offset != point.offset || digest().string() != point.digest)
+            break;
+        good = point.offset;
+    }
+    if (known.since_boot && (known.points.empty() || good == known.points.back().offset))
+        good = size;
+    noted_ = known.points.empty() ? 0 : std::min(good, known.points.back().offset);
+    if (good < size && ::ftruncate(data_.get(), static_cast<off_t>(good)) != 0)
+        throw_errno(errno, "cut ingest");
+    if (good < status_.offset)
+        rehash(stop);
+    else
+        hash_to(good, stop);
+    go_on();
+    if (good < size || !known.since_boot)
+        begin_checkpoints(directory, known.points, good);
+}
+
+void Ingest::hash_to(std::uint64_t end, const std::stop_token& stop) {
+    std::vector<std::byte> buffer(static_cast<std::size_t>(
+        std::min<std::uint64_t>(rehash_buffer, std::min(end, file_size(data_.get())) - status_.offset)));
+    while (status_.offset < end && !buffer.empty()) {
         check_stop(stop);
-        const std::size_t n = read_some_at(data_.get(), buffer, status_.offset, "ingest");
+        const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - status_.offset));
+        const std::size_t n = read_some_at(data_.get(), std::span(buffer).first(wanted), status_.offset, "ingest");
         if (n == 0)
             break;
         hasher_->update(std::span(buffer).first(n));
         status_.offset += n;
     }
+}
+
+void Ingest::rehash(const std::stop_token& stop) {
+    hasher_ = std::make_unique<oci::Hasher>(algorithm_);
+    status_.offset = 0;
+    hash_to(file_size(data_.get()), stop);
+}
+
+void Ingest::go_on() {
     if (::lseek(data_.get(), static_cast<off_t>(status_.offset), SEEK_SET) < 0)
         throw_errno(errno, "seek ingest ", printable(status_.ref));
     tail_->advance(status_.offset);
@@ -221,6 +262,11 @@ void Ingest::write(std::span<const std::byte> bytes) {
     status_.offset += bytes.size();
     status_.updated = now();
     tail_->advance(status_.offset);
+    if (status_.offset - noted_ >= checkpoint_distance) {
+        noted_ = status_.offset;
+        // Without it more is fetched again than need be.
+        attempt([&] { add_checkpoint(lock_.fd(), {.offset = noted_, .digest = digest().string()}); });
+    }
 }
 
 void Ingest::truncate(std::uint64_t size, const std::stop_token& stop) {
@@ -230,6 +276,9 @@ void Ingest::truncate(std::uint64_t size, const std::stop_token& stop) {
         if (::ftruncate(data_.get(), static_cast<off_t>(size)) != 0)
             throw_errno(errno, "cut ingest");
         rehash(stop);
+        go_on();
+        noted_ = status_.offset;
+        begin_checkpoints(lock_.fd(), read_checkpoints(lock_.fd()).points, size);
     }
     status_.updated = now();
 }
@@ -239,6 +288,9 @@ void Ingest::restart() {
         throw_errno(errno, "empty ingest");
     status_.offset = 0;
     hasher_ = std::make_unique<oci::Hasher>(algorithm_);
+    noted_ = 0;
+    // Also where a full disk is being given room; what is left of the notes fits nothing that comes.
+    attempt([&] { begin_checkpoints(lock_.fd(), {}, 0); });
 }
 
 void Ingest::discard() {

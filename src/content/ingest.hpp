@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A blob on its way in: not yet verified, resumable, locked by the process that writes it. On disk it is
-// containerd's own layout: ingest/<hex of sha256(ref)>/{ref,data,startedat,updatedat,total}.
+// containerd's own layout, ingest/<hex of sha256(ref)>/{ref,data,startedat,updatedat,total}, and checkpoints.hpp's
+// file.
 #pragma once
 
 #include <condition_variable>
@@ -75,8 +76,9 @@ struct Expected {
 class Ingest final : public Sink {
 public:
     // Opens or makes the ingest `ref` and takes its lock, waiting while another process has it. Bytes that
-    // are there from before are hashed again, not trusted; an ingest for another ref or total, or longer than
-    // `total`, starts over. `total` 0 means unknown: one that is stored holds then.
+    // are there from before are hashed again, not trusted: those that are no longer what was written, or may not be
+    // because the machine stopped in between, are cut off as far back as the last checkpoint. An ingest for another ref
+    // or total, or longer than `total`, starts over. `total` 0 means unknown: one that is stored holds then.
     static Ingest open(const Blobs& blobs, const std::string& ref, std::uint64_t total, oci::Algorithm algorithm,
                        const std::stop_token& stop);
     // As open(), but nullopt when somebody else writes it.
@@ -116,7 +118,12 @@ private:
     Ingest(FileLock lock, int parent, std::string name);
     static Ingest resume(FileLock lock, const Blobs& blobs, const std::string& ref, std::uint64_t total,
                          oci::Algorithm algorithm, const std::stop_token& stop);
+    // Hashes what is there from before, as far as it can be relied on (checkpoints.hpp), and cuts off the rest.
+    void take_up(const std::stop_token& stop);
+    void hash_to(std::uint64_t end, const std::stop_token& stop);
     void rehash(const std::stop_token& stop);
+    // From here on bytes are written behind those that are hashed.
+    void go_on();
 
     FileLock lock_; // on the ingest's directory, whose descriptor it holds
     int parent_;
@@ -125,6 +132,7 @@ private:
     IngestStatus status_;
     oci::Algorithm algorithm_ = oci::Algorithm::sha256;
     std::unique_ptr<oci::Hasher> hasher_;
+    std::uint64_t noted_ = 0; // the last checkpoint
     std::shared_ptr<Tail> tail_ = std::make_shared<Tail>();
 };
 

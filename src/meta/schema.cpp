@@ -179,8 +179,9 @@ std::int64_t pragma(Database& database, const char* sql) {
 void migrate(Database& database) {
     constexpr auto newest = static_cast<std::int64_t>(migrations.size());
     const auto check = [&] {
-        const std::int64_t owner = pragma(database, "PRAGMA application_id");
+        // In this order: another process may be making the store just now, and writes both at once.
         const std::int64_t version = pragma(database, "PRAGMA user_version");
+        const std::int64_t owner = pragma(database, "PRAGMA application_id");
         if (owner != application_id && (owner != 0 || version != 0))
             throw Error(ErrorKind::failed_precondition, "metadata ", database.path(), ": not a lade store");
         if (version > newest)

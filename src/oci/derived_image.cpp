@@ -3,6 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "oci/config_change.hpp"
@@ -13,15 +16,12 @@ namespace {
 
 constexpr std::string_view docker_types = "application/vnd.docker.";
 
-Json parse_object(std::string_view text, std::string_view what) {
-    Json document = parse_json(text, what);
-    if (!document.is_object())
-        throw Error(ErrorKind::invalid_argument, what, ": not a JSON object");
-    return document;
-}
-
 Json to_json(const Descriptor& descriptor) {
     return {{"mediaType", descriptor.media_type}, {"digest", descriptor.digest.string()}, {"size", descriptor.size}};
+}
+
+Json manifest_of(std::string_view type, const Descriptor& config, Json layers) {
+    return {{"schemaVersion", 2}, {"mediaType", type}, {"config", to_json(config)}, {"layers", std::move(layers)}};
 }
 
 // A member of the wrong type was refused when the image was read, or has no meaning to anybody.
@@ -93,17 +93,26 @@ std::string derive_manifest(const Documents& base, const Descriptor& config, con
     if (const Json* below = find_array(old, "layers"))
         layers = *below;
     layers.push_back(to_json(layer));
-    Json document{{"schemaVersion", 2},
-                  {"mediaType", base.manifest_type},
-                  {"config", to_json(config)},
-                  {"layers", std::move(layers)}};
+    Json document = manifest_of(base.manifest_type, config, std::move(layers));
     if (!annotations.empty())
         document["annotations"] = annotations;
     return dump_json(document);
 }
 
+std::string make_manifest(std::string_view type, const Descriptor& config, const std::vector<Descriptor>& layers) {
+    Json list = Json::array();
+    std::ranges::transform(layers, std::back_inserter(list), to_json);
+    return dump_json(manifest_of(type, config, std::move(list)));
+}
+
+std::string retype_config(std::string_view manifest, std::string_view type) {
+    Json document = parse_object(manifest, "manifest");
+    document["config"]["mediaType"] = type;
+    return dump_json(document);
+}
+
 std::string_view usual_layer_type(std::string_view manifest_type) noexcept {
-    return manifest_type.starts_with(docker_types) ? "application/vnd.docker.image.rootfs.diff.tar.gzip"
+    return manifest_type.starts_with(docker_types) ? media_type::docker_layer
                                                    : "application/vnd.oci.image.layer.v1.tar+gzip";
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The documents of an image that is another one with a layer more.
+// The documents of images that are made here: of another one and a layer more, or of one in an older form.
 #pragma once
 
 #include <string>
@@ -38,6 +38,12 @@ std::string derive_config(std::string_view base, const Step& step, const DiffId&
 // the base.
 std::string derive_manifest(const Documents& base, const Descriptor& config, const Descriptor& layer,
                             const std::map<std::string, std::string>& annotations);
+
+// A manifest of `type` with these in it.
+std::string make_manifest(std::string_view type, const Descriptor& config, const std::vector<Descriptor>& layers);
+
+// The manifest with its config called `type`; all else stays.
+std::string retype_config(std::string_view manifest, std::string_view type);
 
 // The media type of a layer that an image of such a manifest has, compressed with gzip.
 std::string_view usual_layer_type(std::string_view manifest_type) noexcept;

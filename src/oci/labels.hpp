@@ -14,6 +14,7 @@ namespace label {
 inline constexpr std::string_view gc_root = "containerd.io/gc.root";
 inline constexpr std::string_view gc_expire = "containerd.io/gc.expire";
 inline constexpr std::string_view gc_ref_content = "containerd.io/gc.ref.content";
+inline constexpr std::string_view gc_ref_referrer = "containerd.io/gc.ref.content.referrer."; // + algorithm + beginning
 inline constexpr std::string_view gc_ref_image = "containerd.io/gc.ref.image";
 inline constexpr std::string_view gc_ref_snapshot = "containerd.io/gc.ref.snapshot."; // + snapshotter
 inline constexpr std::string_view gc_bref_content = "containerd.io/gc.bref.content";
@@ -25,7 +26,9 @@ inline constexpr std::string_view gc_condition = "containerd.io/gc.cond.snapshot
 inline constexpr std::string_view gc_used_at = "containerd.io/gc.cond.value-usedat";
 inline constexpr std::string_view snapshot_ref = "containerd.io/snapshot.ref";
 inline constexpr std::string_view uncompressed = "containerd.io/uncompressed";
-inline constexpr std::string_view distribution_source = "containerd.io/distribution.source."; // + host
+inline constexpr std::string_view schema1_empty_layer = "containerd.io/docker.schema1.empty-layer";
+inline constexpr std::string_view converted_schema1 = "io.containerd.image/converted-docker-schema1"; // of an image
+inline constexpr std::string_view distribution_source = "containerd.io/distribution.source.";         // + host
 inline constexpr std::string_view shareable = "containerd.io/namespace.shareable";
 inline constexpr std::string_view default_snapshotter = "containerd.io/defaults/snapshotter";
 } // namespace label

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "oci/referrers.hpp"
 
 namespace lade::oci {
 
@@ -13,8 +14,9 @@ namespace media_type {
 
 namespace {
 
-constexpr std::string_view docker_layer = "application/vnd.docker.image.rootfs.diff.tar";
+constexpr std::string_view docker_layer_stem = "application/vnd.docker.image.rootfs.diff.tar";
 constexpr std::string_view docker_foreign_layer = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+constexpr std::string_view oci_nondistributable_layer = "application/vnd.oci.image.layer.nondistributable.v1.tar";
 
 bool one_of(std::string_view type, std::string_view stem) noexcept {
     const std::string_view base = type.substr(0, type.find('+'));
@@ -37,8 +39,12 @@ bool is_config(std::string_view type) noexcept {
 }
 
 bool is_layer(std::string_view type) noexcept {
-    return type.starts_with("application/vnd.oci.image.layer.") || one_of(type, docker_layer) ||
+    return type.starts_with("application/vnd.oci.image.layer.") || one_of(type, docker_layer_stem) ||
            one_of(type, docker_foreign_layer);
+}
+
+bool is_nondistributable(std::string_view type) noexcept {
+    return one_of(type, docker_foreign_layer) || type.starts_with(oci_nondistributable_layer);
 }
 
 bool is_schema1(std::string_view type) noexcept {
@@ -75,25 +81,6 @@ Platform read_platform(const Json& json) {
     return platform;
 }
 
-Descriptor read_descriptor(const Json& json) {
-    const auto size = find_integer(json, "size");
-    if (!size || *size < 0)
-        throw Error(ErrorKind::invalid_argument, "\"size\" is missing or negative");
-    Descriptor descriptor{.media_type = get_string(json, "mediaType"),
-                          .digest = Digest::parse(get_string(json, "digest")),
-                          .size = static_cast<std::uint64_t>(*size)};
-    if (const Json* platform = find_object(json, "platform"))
-        descriptor.platform = read_platform(*platform);
-    read_strings(find_array(json, "urls"), "urls", descriptor.urls);
-    if (const Json* annotations = find_object(json, "annotations"))
-        for (const auto& [key, value] : annotations->items()) {
-            if (!value.is_string())
-                throw Error(ErrorKind::invalid_argument, "annotation \"", printable(key), "\" is not a string");
-            descriptor.annotations.emplace(key, value.get<std::string>());
-        }
-    return descriptor;
-}
-
 std::vector<Descriptor> read_descriptors(const Json& document, std::string_view key) {
     std::vector<Descriptor> descriptors;
     const Json* array = find_array(document, key);
@@ -104,7 +91,7 @@ std::vector<Descriptor> read_descriptors(const Json& document, std::string_view 
                     max_children, " are allowed");
     for (const Json& item : *array)
         descriptors.push_back(
-            doing([&] { return cat(key, "[", descriptors.size(), "]"); }, [&] { return read_descriptor(item); }));
+            doing([&] { return cat(key, "[", descriptors.size(), "]"); }, [&] { return parse_descriptor(item); }));
     return descriptors;
 }
 
@@ -112,8 +99,6 @@ Json parse_document(std::string_view text, std::string_view what) {
     Json document = parse_json(text, what);
     if (!document.is_object())
         throw Error(ErrorKind::invalid_argument, what, ": not a JSON object");
-    if (document.contains("fsLayers"))
-        throw Error(ErrorKind::unimplemented, what, ": schema 1 image manifests are not supported");
     return document;
 }
 
@@ -122,23 +107,6 @@ void refuse_member(const Json& document, std::string_view key, std::string_view 
     if (member != document.end() && !member->is_null())
         throw Error(ErrorKind::invalid_argument, "ambiguous document: ", class_name, " with \"", key, "\"");
 }
-
-// Numbered per stem; a stem that does not end in '.' gets a number only from its second child on.
-class ReferenceLabels {
-public:
-    void add(std::string_view stem, const Digest& child) {
-        const unsigned number = counters_[std::string(stem)]++;
-        std::string key = cat(label::gc_ref_content, '.', stem);
-        if (stem.empty() || stem.ends_with('.') || number > 0)
-            key += std::to_string(number);
-        labels_.emplace(std::move(key), child.string());
-    }
-    Labels take() { return std::move(labels_); }
-
-private:
-    std::map<std::string, unsigned> counters_;
-    Labels labels_;
-};
 
 std::string_view label_stem(const Descriptor& child) {
     if (media_type::is_manifest(child.media_type))
@@ -149,6 +117,30 @@ std::string_view label_stem(const Descriptor& child) {
         return "l.";
     return "";
 }
+
+// Numbered per stem; a stem that does not end in '.' gets a number only from its second child on.
+class ReferenceLabels {
+public:
+    void add(const Descriptor& child) {
+        if (child.annotations.contains("io.containerd.manifest.subject"))
+            labels_.insert(referrer_label(child.digest));
+        else
+            add(label_stem(child), child.digest);
+    }
+    Labels take() { return std::move(labels_); }
+
+private:
+    void add(std::string_view stem, const Digest& child) {
+        const unsigned number = counters_[std::string(stem)]++;
+        std::string key = cat(label::gc_ref_content, '.', stem);
+        if (stem.empty() || stem.ends_with('.') || number > 0)
+            key += std::to_string(number);
+        labels_.emplace(std::move(key), child.string());
+    }
+
+    std::map<std::string, unsigned> counters_;
+    Labels labels_;
+};
 
 // The same bytes must not be one thing to us and another to somebody else.
 void check_kind(const Json& document, std::string_view expected) {
@@ -161,10 +153,37 @@ void check_kind(const Json& document, std::string_view expected) {
 
 } // namespace
 
+std::map<std::string, std::string> parse_annotations(const Json& json) {
+    std::map<std::string, std::string> annotations;
+    if (const Json* members = find_object(json, "annotations"))
+        for (const auto& [key, value] : members->items()) {
+            if (!value.is_string())
+                throw Error(ErrorKind::invalid_argument, "annotation \"", printable(key), "\" is not a string");
+            annotations.emplace(key, value.get<std::string>());
+        }
+    return annotations;
+}
+
+Descriptor parse_descriptor(const Json& json) {
+    const auto size = find_integer(json, "size");
+    if (!size || *size < 0)
+        throw Error(ErrorKind::invalid_argument, "\"size\" is missing or negative");
+    Descriptor descriptor{.media_type = get_string(json, "mediaType"),
+                          .digest = Digest::parse(get_string(json, "digest")),
+                          .size = static_cast<std::uint64_t>(*size)};
+    if (const Json* platform = find_object(json, "platform"))
+        descriptor.platform = read_platform(*platform);
+    read_strings(find_array(json, "urls"), "urls", descriptor.urls);
+    descriptor.annotations = parse_annotations(json);
+    descriptor.artifact_type = find_string(json, "artifactType").value_or("");
+    return descriptor;
+}
+
 Index parse_index(std::string_view text, std::string_view type, std::string_view what) {
     const Json document = parse_document(text, what);
     return doing(what, [&] {
         check_kind(document, type);
+        refuse_member(document, "fsLayers", "an index");
         refuse_member(document, "config", "an index");
         refuse_member(document, "layers", "an index");
         return Index{.manifests = read_descriptors(document, "manifests")};
@@ -175,13 +194,15 @@ Manifest parse_manifest(std::string_view text, std::string_view type, std::strin
     const Json document = parse_document(text, what);
     return doing(what, [&] {
         check_kind(document, type);
+        refuse_member(document, "fsLayers", "a manifest");
         if (const Json* manifests = find_array(document, "manifests"); manifests != nullptr && !manifests->empty())
             refuse_member(document, "manifests", "a manifest");
         const Json* config = find_object(document, "config");
         if (config == nullptr)
             throw Error(ErrorKind::invalid_argument, "\"config\" is missing");
-        return Manifest{.config = doing("config", [&] { return read_descriptor(*config); }),
-                        .layers = read_descriptors(document, "layers")};
+        return Manifest{.config = doing("config", [&] { return parse_descriptor(*config); }),
+                        .layers = read_descriptors(document, "layers"),
+                        .artifact_type = find_string(document, "artifactType").value_or("")};
     });
 }
 
@@ -227,21 +248,24 @@ std::vector<HistoryEntry> parse_history(std::string_view text, std::string_view 
 Labels reference_labels(const Index& index) {
     ReferenceLabels labels;
     for (const Descriptor& child : index.manifests)
-        labels.add(label_stem(child), child.digest);
+        labels.add(child);
     return labels.take();
 }
 
 Labels reference_labels(const Manifest& manifest) {
     ReferenceLabels labels;
-    labels.add(label_stem(manifest.config), manifest.config.digest);
+    labels.add(manifest.config);
     for (const Descriptor& layer : manifest.layers)
-        labels.add(label_stem(layer), layer.digest);
+        labels.add(layer);
     return labels.take();
 }
 
 bool is_attestation(const Descriptor& descriptor) noexcept {
     const auto type = descriptor.annotations.find("vnd.docker.reference.type");
-    return type != descriptor.annotations.end() && type->second == "attestation-manifest";
+    if (type != descriptor.annotations.end() && type->second == "attestation-manifest")
+        return true;
+    return descriptor.platform && descriptor.platform->os == "unknown" &&
+           descriptor.platform->architecture == "unknown";
 }
 
 std::string_view kind_of(const Descriptor& descriptor) noexcept {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -71,27 +70,6 @@ bool consists_of(std::string_view text, std::string_view more) {
     return std::ranges::all_of(text, [&](char c) {
         return letters_and_digits.find(c) != std::string_view::npos || more.find(c) != std::string_view::npos;
     });
-}
-
-// Undoes "%2B" and the like; nullopt on a '%' without two hex digits.
-std::optional<std::string> percent_decode(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            out.push_back(text[i]);
-            continue;
-        }
-        unsigned value = 0;
-        if (text.size() - i < 3)
-            return std::nullopt;
-        const char* const first = text.data() + i + 1;
-        const auto [end, failed] = std::from_chars(first, first + 2, value, 16);
-        if (failed != std::errc{} || end != first + 2)
-            return std::nullopt;
-        out.push_back(static_cast<char>(value));
-        i += 2;
-    }
-    return out;
 }
 
 // "(version+feature+feature)" without its parentheses.

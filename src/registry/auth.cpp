@@ -5,11 +5,11 @@
 
 #include <algorithm>
 
+#include "base/base64.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/size.hpp"
 #include "base/text.hpp"
-#include "registry/base64.hpp"
 #include "registry/retry.hpp"
 #include "registry/status.hpp"
 
@@ -29,12 +29,13 @@ constexpr unsigned max_redirects = 10;
 // Takes the reply of a token server into memory.
 class TokenReceiver final : public Receiver {
 public:
+    explicit TokenReceiver(const Request& request) : sink_(max_token_reply, cat(describe(request), ": the reply")) {}
     void begin(const Response& /*head*/) override {}
     void write(std::span<const std::byte> bytes) override { sink_.write(bytes); }
     std::string take() { return sink_.take(); }
 
 private:
-    StringSink sink_{max_token_reply, "the token server's reply"};
+    StringSink sink_;
 };
 
 // A reply to the password form that only says that the form is not understood.
@@ -123,7 +124,12 @@ std::string Authorizer::authorization() {
     return "Bearer " + token->second.value;
 }
 
-bool Authorizer::answer(const Response& response, const Url& origin, const std::string& used,
+bool Authorizer::covers(const std::string& scope) {
+    const std::scoped_lock lock(mutex_);
+    return scope.empty() || !bearer_ || bearer_->scopes.contains(scope);
+}
+
+bool Authorizer::answer(const Response& response, const Url& origin, const std::string& used, const std::string& scope,
                         const std::stop_token& stop) {
     std::vector<Challenge> challenges;
     for (const std::string& line : response.all("www-authenticate"))
@@ -135,9 +141,14 @@ bool Authorizer::answer(const Response& response, const Url& origin, const std::
 
     const Limiter::Slot slot(one_at_a_time_, stop);
     // Another thread may have been here while this one waited.
-    if (const std::string current = authorization(); !current.empty() && current != used)
-        return true;
-    return bearer != challenges.end() ? answer_bearer(*bearer, origin, response.peer, used, stop)
+    if (const std::string current = authorization(); !current.empty() && covers(scope)) {
+        if (current != used)
+            return true;
+        // A token for what was merely worth a try is not asked for by one after the other.
+        if (!scope.empty())
+            return false;
+    }
+    return bearer != challenges.end() ? answer_bearer(*bearer, origin, response.peer, used, scope, stop)
                                       : answer_basic(used, stop);
 }
 
@@ -155,7 +166,7 @@ bool Authorizer::answer_basic(const std::string& used, const std::stop_token& st
 }
 
 bool Authorizer::answer_bearer(const Challenge& challenge, const Url& origin, const std::string& peer,
-                               const std::string& used, const std::stop_token& stop) {
+                               const std::string& used, const std::string& scope, const std::stop_token& stop) {
     if (const auto& own = own_credentials(stop); own && !own->registry_token.empty()) {
         std::string value = "Bearer " + own->registry_token;
         if (value == used)
@@ -166,9 +177,11 @@ bool Authorizer::answer_bearer(const Challenge& challenge, const Url& origin, co
     }
     Bearer bearer{
         .realm = checked_realm(challenge, origin), .service = challenge.parameter("service"), .scopes = scopes_};
-    for (std::string& scope : split(challenge.parameter("scope"), ' '))
-        if (!scope.empty())
-            bearer.scopes.insert(std::move(scope));
+    for (std::string& wanted : split(challenge.parameter("scope"), ' '))
+        if (!wanted.empty())
+            bearer.scopes.insert(std::move(wanted));
+    if (!scope.empty())
+        bearer.scopes.insert(scope);
     Token token = fetch_token(bearer, origin, peer, stop);
     const std::scoped_lock lock(mutex_);
     fixed_.clear();
@@ -194,7 +207,7 @@ Url Authorizer::checked_realm(const Challenge& challenge, const Url& origin) con
 Response Authorizer::ask(Request request, std::string& body, const std::stop_token& stop) {
     request.headers.emplace_back("Accept: application/json");
     for (unsigned redirects = 0;; ++redirects) {
-        TokenReceiver receiver;
+        TokenReceiver receiver(request);
         Response response = client_.send(request, receiver, stop);
         throw_if_transient(request, response);
         body = receiver.take();
@@ -214,6 +227,7 @@ Token Authorizer::fetch_token(const Bearer& bearer, const Url& origin, const std
     Request request{.method = "GET", .url = bearer.realm};
     // What the user allowed for the registry's certificate does not reach its token server.
     request.verify = bearer.realm.same_origin(origin) ? host_.verify : !(local && is_loopback(bearer.realm.host));
+    request.tls = bearer.realm.same_origin(origin) ? host_.tls : host_.onward_tls;
     request.refuse_local = !local;
 
     Request get = request;

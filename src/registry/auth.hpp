@@ -56,8 +56,10 @@ public:
     std::string authorization();
 
     // Takes up the challenges of a 401 to a request that carried `used`. True when authorization() has
-    // something better now; false when there is nothing (more) to offer. `origin` is where the 401 came from.
-    bool answer(const Response& response, const Url& origin, const std::string& used, const std::stop_token& stop);
+    // something better now; false when there is nothing (more) to offer. `origin` is where the 401 came from. A
+    // token is asked for `scope`, too, if one is given.
+    bool answer(const Response& response, const Url& origin, const std::string& used, const std::string& scope,
+                const std::stop_token& stop);
 
     // Why the credentials that there are were not used; "" when they were, or there are none.
     std::string withheld();
@@ -70,9 +72,11 @@ private:
         std::string key() const;
     };
 
+    // Whether what authorization() gives is for that scope, too.
+    bool covers(const std::string& scope);
     bool answer_basic(const std::string& used, const std::stop_token& stop);
     bool answer_bearer(const Challenge& challenge, const Url& origin, const std::string& peer, const std::string& used,
-                       const std::stop_token& stop);
+                       const std::string& scope, const std::stop_token& stop);
     const std::optional<Credentials>& own_credentials(const std::stop_token& stop);
     std::optional<Credentials> credentials_at(const Url& realm, const Url& origin, const std::stop_token& stop);
     Url checked_realm(const Challenge& challenge, const Url& origin) const;

@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/base64.hpp"
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "registry/auth_keys.hpp"
-#include "registry/base64.hpp"
 
 namespace lade::registry {
 

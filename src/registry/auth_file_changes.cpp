@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "base/base64.hpp"
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/files.hpp"
@@ -16,7 +17,6 @@
 #include "base/text.hpp"
 #include "registry/auth_file.hpp"
 #include "registry/auth_keys.hpp"
-#include "registry/base64.hpp"
 
 namespace lade::registry {
 

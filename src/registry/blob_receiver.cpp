@@ -25,21 +25,48 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
     return ContentRange{.first = *first, .last = *last, .size = parse_number(size)};
 }
 
+std::string range_header(std::uint64_t first, std::uint64_t end) {
+    return cat("Range: bytes=", first, '-', end - 1);
+}
+
+bool is_exactly(const Response& head, std::uint64_t first, std::uint64_t end, std::uint64_t size) {
+    const auto range = parse_content_range(head.find("content-range").value_or(""));
+    return head.status == 206 && range && range->first == first && range->last == end - 1 && range->size == size &&
+           head.content_length().value_or(end - first) == end - first;
+}
+
+std::string BlobReceiver::range() const {
+    if (end_ < size_)
+        return range_header(position_, end_);
+    return position_ == 0 ? "" : cat("Range: bytes=", position_, '-');
+}
+
 void BlobReceiver::begin(const Response& head) {
+    const Reply reply = take_up(head);
+    if (watch_)
+        watch_(reply);
+}
+
+BlobReceiver::Reply BlobReceiver::take_up(const Response& head) {
     skip_ = 0;
     const auto length = head.content_length();
     const auto told = head.find("content-range");
     if (head.status != 206 && !told) {
         // The range was not asked for, or not understood: this is the whole.
-        skip_ = position_;
         if (length && *length != size_)
             throw Error(ErrorKind::data_loss, "the registry sends ", *length, " bytes, the descriptor says ", size_);
-        return;
+        skip_ = position_;
+        end_ = size_;
+        return Reply::whole;
     }
+    if (is_exactly(head, position_, end_, size_))
+        return Reply::exact;
     const auto range = parse_content_range(told.value_or(""));
     if (!range || range->first != position_ || range->last >= size_ || (range->size && *range->size != size_))
-        throw Error(ErrorKind::data_loss, "the registry sends another range than bytes ", position_, " to ", size_ - 1,
-                    ": \"", printable(told.value_or("")), '"');
+        throw BadRange("the registry sends another range than bytes ", position_, " to ", end_ - 1, ": \"",
+                       printable(told.value_or("")), '"');
+    end_ = std::max(end_, range->last + 1);
+    return Reply::other;
 }
 
 void BlobReceiver::write(std::span<const std::byte> bytes) {
@@ -48,9 +75,15 @@ void BlobReceiver::write(std::span<const std::byte> bytes) {
     bytes = bytes.subspan(skipped);
     if (bytes.empty())
         return;
-    if (bytes.size() > size_ - position_)
-        throw Error(ErrorKind::data_loss, "the registry sends more than the ", size_, " bytes of the descriptor");
-    sink_.write(bytes);
+    if (bytes.size() > end_ - position_)
+        throw Error(ErrorKind::data_loss, "the registry sends more than ",
+                    end_ == size_ ? cat("the ", size_, " bytes of the descriptor") : cat("what was asked for"));
+    try {
+        sink_.write(bytes);
+    } catch (...) {
+        sink_failure_ = std::current_exception();
+        throw;
+    }
     position_ += bytes.size();
 }
 

@@ -2,6 +2,7 @@
 // The grammar of WWW-Authenticate (RFC 9110, 11.6.1): a comma separates parameters and challenges alike.
 #include "base/text.hpp"
 #include "registry/auth.hpp"
+#include "registry/quoted.hpp"
 
 namespace lade::registry {
 
@@ -38,20 +39,7 @@ public:
         return token;
     }
 
-    // nullopt when the closing quote is missing.
-    std::optional<std::string> take_quoted() {
-        std::string value;
-        for (std::size_t i = 1; i < rest_.size(); ++i) {
-            if (rest_[i] == '"') {
-                rest_.remove_prefix(i + 1);
-                return value;
-            }
-            if (rest_[i] == '\\' && i + 1 < rest_.size())
-                ++i;
-            value.push_back(rest_[i]);
-        }
-        return std::nullopt;
-    }
+    std::optional<std::string> take_quoted() { return registry::take_quoted(rest_); }
 
     // An unquoted value; realms and scopes are seen unquoted although they are no tokens.
     std::string take_bare() {

@@ -2,29 +2,32 @@
 #include "registry/channel.hpp"
 
 #include "base/text.hpp"
+#include "registry/redirects.hpp"
 #include "registry/status.hpp"
 
 namespace lade::registry {
 
 namespace {
 
-constexpr unsigned max_redirects = 10;
-
-// Where a redirect leads, or the reason why it is not followed.
-Url redirected(const Request& request, const Response& response) {
-    const std::string location = response.find("location").value_or("");
-    const auto target = request.url.resolve(location);
-    if (!target)
-        throw Error(ErrorKind::failed_precondition, describe(request), ": ", status_text(response.status),
-                    ": a redirect to no usable place");
-    if (request.url.scheme == "https" && target->scheme != "https")
-        throw Error(ErrorKind::failed_precondition, describe(request), ": refused to follow a redirect from https to ",
-                    target->shown());
-    return *target;
+std::set<std::string> scopes_of(const std::string& repository, const std::string& actions) {
+    return repository.empty() ? std::set<std::string>{} : std::set{cat("repository:", repository, ':', actions)};
 }
 
-std::set<std::string> scopes_of(const std::string& repository) {
-    return repository.empty() ? std::set<std::string>{} : std::set{cat("repository:", repository, ":pull")};
+bool is_followed(const std::string& method, const Response& response) {
+    const bool reads = method == "GET" || method == "HEAD";
+    return response.is_redirect() && (reads || response.status == 307 || response.status == 308);
+}
+
+// What the configuration says is sent to the host; a login that it asked for comes before one that was written there.
+void add_headers(const Host& host, bool has_authorization, std::vector<std::string>& headers) {
+    for (const std::string& header : host.headers) {
+        const std::size_t colon = header.find(':');
+        if (has_authorization && lower(header.substr(0, colon)) == "authorization")
+            continue;
+        // libcurl takes a name without a value for a wish to send none.
+        headers.push_back(trim(std::string_view(header).substr(colon + 1)).empty() ? header.substr(0, colon) + ";"
+                                                                                   : header);
+    }
 }
 
 Url as_https(Url url) {
@@ -34,13 +37,20 @@ Url as_https(Url url) {
 
 } // namespace
 
-Channel::Channel(Client& client, Host host, const std::string& repository, KeySource keys, std::string denied)
+Channel::Channel(Client& client, Host host, const std::string& repository, KeySource keys, std::string denied,
+                 Notices* notices, const std::string& actions)
     : client_(client),
       host_(std::move(host)),
       repository_(repository),
-      authorizer_(client, host_, std::move(keys), scopes_of(repository)),
+      authorizer_(client, host_, std::move(keys), scopes_of(repository, actions)),
       denied_(std::move(denied)),
+      notices_(notices),
       guess_(host_.try_https_too ? Guess::open : Guess::http) {}
+
+std::optional<std::chrono::microseconds> Channel::round_trip() const {
+    const std::chrono::microseconds known(round_trip_.load());
+    return known.count() > 0 ? std::optional(known) : std::nullopt;
+}
 
 // The guess for loopback is http. A TLS server answers that with 400, an alert or by hanging up; then one
 // handshake tells.
@@ -79,34 +89,47 @@ std::optional<Channel::Answer> Channel::try_https(const Ask& ask, Receiver& rece
 
 Channel::Answer Channel::send_to(const Url& root, const Ask& ask, Receiver& receiver, const std::stop_token& stop) {
     Request request{.method = ask.method, .url = root};
-    request.url.target =
-        cat(root.target == "/" ? "" : root.target, '/', repository_, repository_.empty() ? "" : "/", ask.path);
+    if (ask.url)
+        request.url = *ask.url;
+    else
+        request.url.target =
+            cat(root.target == "/" ? "" : root.target, '/', repository_, repository_.empty() ? "" : "/", ask.path);
+    if (!host_.name_space.empty() && !ask.url)
+        request.url.target +=
+            cat(ask.path.find('?') == std::string::npos ? '?' : '&', "ns=", percent_encode(host_.name_space));
+    request.sender = ask.sender;
+    request.header_timeout = ask.header_timeout;
     bool challenged = false;
-    for (unsigned redirects = 0;;) {
-        // A credential belongs to one scheme, host and port; a redirect takes none along. Nor does it take
-        // along the user's leave not to verify a certificate.
+    for (Redirects redirects;;) {
+        // A credential belongs to one scheme, host and port; a redirect takes none along, nor the host's headers, which
+        // may be such. Nor does it take along the user's leave not to verify a certificate.
         const bool own = request.url.same_origin(root);
         const std::string authorization = own ? authorizer_.authorization() : "";
         request.verify = own ? host_.verify : !(is_loopback(root.host) && is_loopback(request.url.host));
+        request.tls = own ? host_.tls : host_.onward_tls;
+        request.connect_timeout = ask.connect_timeout || !own ? ask.connect_timeout : host_.dial_timeout;
         request.headers = ask.headers;
         request.headers.emplace_back("Accept-Encoding: identity");
+        if (own)
+            add_headers(host_, !authorization.empty(), request.headers);
         if (!authorization.empty())
             request.headers.push_back("Authorization: " + authorization);
 
         Response response = client_.send(request, receiver, stop);
         if (own && guess_ == Guess::open && response.status != 400)
             guess_ = root.scheme == "https" ? Guess::https : Guess::http;
+        if (own && notices_ != nullptr)
+            notices_->take(root.authority(), response);
+        if (response.ok() && response.round_trip.count() > 0)
+            round_trip_ = response.round_trip.count();
         throw_if_transient(request, response);
-        if (response.is_redirect()) {
-            if (++redirects > max_redirects)
-                throw Error(ErrorKind::failed_precondition, describe(request), ": more than ", max_redirects,
-                            " redirects");
-            request.url = redirected(request, response);
+        if (is_followed(ask.method, response)) {
+            request.url = redirects.next(request, response);
             continue;
         }
-        if (response.status == 401 && own && !challenged) {
+        if (response.status == 401 && own && ask.challenges && !challenged) {
             challenged = true;
-            if (authorizer_.answer(response, request.url, authorization, stop))
+            if (authorizer_.answer(response, request.url, authorization, ask.scope, stop))
                 continue;
         }
         request.headers.clear();

@@ -6,7 +6,7 @@
 
 namespace lade::registry {
 
-std::vector<Host> hosts_for(std::string_view domain, const HostRules& rules) {
+Host registry_of(std::string_view domain, const HostRules& rules) {
     const std::string_view contacted = domain == "docker.io" ? "registry-1.docker.io" : domain;
     const auto as_https = Url::parse(cat("https://", contacted, "/v2"));
     const auto as_http = Url::parse(cat("http://", contacted, "/v2"));
@@ -19,7 +19,7 @@ std::vector<Host> hosts_for(std::string_view domain, const HostRules& rules) {
     Host host{.base = rules.plain_http || guess_http ? *as_http : *as_https};
     host.verify = !rules.skip_verify && !local;
     host.try_https_too = guess_http && !rules.plain_http && as_https->port != 80;
-    return {host};
+    return host;
 }
 
 } // namespace lade::registry

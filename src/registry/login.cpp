@@ -4,27 +4,16 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "registry/candidates.hpp"
 #include "registry/channel.hpp"
 #include "registry/retry.hpp"
 #include "registry/status.hpp"
 
 namespace lade::registry {
 
-namespace {
-
-// What a registry says of itself is of no interest.
-class Nothing final : public Receiver {
-public:
-    void begin(const Response& /*head*/) override {}
-    void write(std::span<const std::byte> /*bytes*/) override {}
-};
-
-} // namespace
-
 CheckedLogin check_login(const std::string& registry, const Options& options, bool wants_refresh,
                          const std::vector<std::string>& trusted, const std::stop_token& stop) {
     CheckedLogin checked{.credentials = options.credentials.value(), .asked = false};
-    const HostRules rules{.plain_http = options.plain_http, .skip_verify = options.skip_verify};
     const KeySource keys{.own =
                              [&](const std::stop_token&) {
                                  checked.asked = true;
@@ -35,12 +24,12 @@ CheckedLogin check_login(const std::string& registry, const Options& options, bo
                                  return std::ranges::find(trusted, host) == trusted.end() ? std::nullopt
                                                                                           : options.credentials;
                              }};
-    Client client;
-    Channel channel(client, hosts_for(registry, rules).back(), "", keys, std::string(refused_meaning));
+    Client client(timeouts_of(options), options.trace);
+    Channel channel(client, find_registry(registry, options), "", keys, std::string(refused_meaning));
     if (wants_refresh)
         channel.authorizer().want_refresh_token();
     const auto attempt = [&] {
-        Nothing nothing;
+        NoReceiver nothing;
         const Channel::Answer answer =
             channel.send({.method = "GET", .path = "", .headers = {"Accept: */*"}}, nothing, stop);
         if (!answer.response.ok())

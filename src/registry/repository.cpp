@@ -2,95 +2,118 @@
 #include "registry/repository.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "registry/blob_receiver.hpp"
+#include "registry/blob_request.hpp"
+#include "registry/candidates.hpp"
 #include "registry/channel.hpp"
-#include "registry/keyring.hpp"
+#include "registry/foreign.hpp"
+#include "registry/ranged_fetch.hpp"
+#include "registry/referrers.hpp"
 #include "registry/resolve.hpp"
 #include "registry/retry.hpp"
+#include "registry/senders.hpp"
 #include "registry/status.hpp"
+#include "registry/walk.hpp"
 
 namespace lade::registry {
 
 namespace {
 
-std::string resource_of(const oci::Descriptor& descriptor) {
-    const std::string& type = descriptor.media_type;
-    return cat(oci::media_type::is_document(type) ? "manifests/" : "blobs/", descriptor.digest);
-}
-
-// The media type comes from a stranger's document; what is no plain text stays out of the request.
-std::string accept(const std::string& media_type) {
-    const bool plain = !media_type.empty() && media_type.size() < 256 &&
-                       std::ranges::all_of(media_type, [](char c) { return c > ' ' && c <= '~' && c != ','; });
-    return plain ? cat("Accept: ", media_type, ", */*") : "Accept: */*";
-}
-
-// A document must be the same thing in the header as in the descriptor (safety.md 3.3). Types that are none of a
-// document say nothing: some servers know only files.
-void check_kind(const oci::Descriptor& descriptor, const Request& request, const Response& response) {
-    const auto is_document = [](std::string_view type) {
-        return oci::media_type::is_document(type) || oci::media_type::is_schema1(type);
-    };
-    const std::string header = response.find("content-type").value_or("");
-    const std::string type(trim(std::string_view(header).substr(0, header.find(';'))));
-    if (is_document(descriptor.media_type) && is_document(type) && type != descriptor.media_type)
-        throw Error(ErrorKind::data_loss, describe(request), ": the registry calls it ", printable(type),
-                    ", the descriptor says ", printable(descriptor.media_type));
-}
-
-// -u is for the reference's own registry; a mirror has what is kept under its own name.
-KeySource keys_of(const Host& host, const oci::Reference& reference, const std::optional<Credentials>& given,
-                  const Keyring& keyring) {
-    return keyring.keys(
-        {.registry = host.is_registry ? reference.domain() : host.base.authority(), .repository = reference.path()},
-        host.is_registry ? given : std::nullopt);
-}
+constexpr Capabilities needs_pull{.pull = true, .resolve = false, .push = false, .referrers = false};
+constexpr Capabilities needs_resolve{.pull = true, .resolve = true, .push = false, .referrers = false};
+constexpr Capabilities needs_referrers{.pull = true, .resolve = false, .push = false, .referrers = true};
 
 } // namespace
 
 struct Repository::Impl {
-    Impl(oci::Reference wanted, Options options) : reference(std::move(wanted)), retries(options.retries) {
-        const HostRules rules{.plain_http = options.plain_http, .skip_verify = options.skip_verify};
-        const Keyring keyring(std::move(options.ask_program));
-        for (const Host& host : hosts_for(reference.domain(), rules))
-            channels.push_back(std::make_unique<Channel>(client, host, reference.path(),
-                                                         keys_of(host, reference, options.credentials, keyring),
-                                                         std::string(denied_meaning)));
+    Impl(oci::Reference wanted, const Options& options)
+        : reference(std::move(wanted)),
+          retries(options.retries),
+          foreign_layers(options.foreign_layers),
+          chunks(options.chunks),
+          spare(std::max(options.chunks.at_once, 1U) - 1),
+          client(timeouts_of(options), options.trace),
+          notices(options.warn) {
+        for (auto& [host, keys] : find_candidates(reference, options))
+            hosts.add(std::make_unique<Channel>(client, std::move(host), reference.path(), std::move(keys),
+                                                std::string(denied_meaning), &notices));
     }
 
-    // There is one host so far. With mirrors, resolve and fetch will go through all that are capable, in order, and
-    // an error of one will lead on to the next.
-    Channel& channel(bool Capabilities::*capability) {
-        const auto able =
-            std::ranges::find_if(channels, [&](const auto& one) { return one->host().capabilities.*capability; });
-        if (able == channels.end())
-            throw Error(ErrorKind::not_found, reference.repository(), ": no host serves this registry");
-        return **able;
+    std::optional<oci::Descriptor> find(const oci::Reference& wanted, Among place, const Capabilities& needs,
+                                        unsigned further, Failures& failures, const std::stop_token& stop) {
+        return hosts.first(needs, further, failures, [&](Channel& channel, Attempts attempts) {
+            return registry::find(channel, wanted, place, attempts, stop);
+        });
+    }
+
+    // Looks in these places, in order.
+    oci::Descriptor get(const oci::Reference& wanted, std::initializer_list<Among> places, const Capabilities& needs,
+                        const std::stop_token& stop) {
+        Failures failures;
+        for (const Among place : places) {
+            if (auto descriptor = find(wanted, place, needs, retries, failures, stop))
+                return *std::move(descriptor);
+            if (!failures.only_elsewhere())
+                break;
+        }
+        failures.throw_worst(cat(wanted.string(), " not found"));
+    }
+
+    // Without its port.
+    std::string registry_host() const {
+        const auto url = Url::parse(cat("http://", reference.domain()));
+        return url ? url->host : "";
     }
 
     const oci::Reference reference;
     const unsigned retries;
+    const bool foreign_layers;
+    const Chunks chunks;
+    Spare spare;
     Client client;
-    std::vector<std::unique_ptr<Channel>> channels;
+    Notices notices;
+    Walk hosts;
+    Senders senders;
 };
 
-Repository::Repository(const oci::Reference& reference, Options options)
-    : impl_(std::make_unique<Impl>(reference, std::move(options))) {}
+Repository::Repository(const oci::Reference& reference, const Options& options)
+    : impl_(std::make_unique<Impl>(reference, options)) {}
 
 Repository::~Repository() = default;
 
 oci::Descriptor Repository::resolve(const std::stop_token& stop) {
-    Channel& channel = impl_->channel(impl_->reference.digest() ? &Capabilities::pull : &Capabilities::resolve);
-    return registry::resolve(channel, impl_->reference, impl_->retries, stop);
+    return impl_->reference.digest() ? impl_->get(impl_->reference, {Among::manifests, Among::blobs}, needs_pull, stop)
+                                     : impl_->get(impl_->reference, {Among::manifests}, needs_resolve, stop);
 }
 
 oci::Descriptor Repository::resolve_blob(const oci::Digest& digest, bool document, const std::stop_token& stop) {
     const oci::Reference wanted = oci::Reference::parse(cat(impl_->reference.repository(), '@', digest));
-    return registry::resolve_blob(impl_->channel(&Capabilities::pull), wanted, document, impl_->retries, stop);
+    if (!document)
+        return impl_->get(wanted, {Among::blobs, Among::manifests}, needs_pull, stop);
+    // Some registries fail over a blob that is no manifest where they should not find it: they are asked only once
+    // before the blobs are looked through.
+    Failures failures;
+    if (auto descriptor = impl_->find(wanted, Among::manifests, needs_pull, 0, failures, stop))
+        return *std::move(descriptor);
+    if (!failures.may_be_elsewhere())
+        failures.throw_worst(cat(wanted.string(), " not found"));
+    return impl_->get(wanted, {Among::blobs, Among::manifests}, needs_pull, stop);
+}
+
+std::vector<oci::Descriptor> Repository::referrers(const oci::Digest& subject, const std::string& artifact_type,
+                                                   const std::stop_token& stop) {
+    Failures failures;
+    auto found =
+        impl_->hosts.first(needs_referrers, impl_->retries, failures, [&](Channel& channel, Attempts attempts) {
+            return find_referrers(channel, subject, artifact_type, attempts, stop);
+        });
+    if (!found && !failures.nobody_has())
+        failures.throw_worst(cat("no referrers of ", subject));
+    return found ? *std::move(found) : std::vector<oci::Descriptor>{};
 }
 
 void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, Sink& sink,
@@ -98,32 +121,38 @@ void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, 
     if (offset > descriptor.size)
         throw Error(ErrorKind::invalid_argument, descriptor.digest, ": offset ", offset, " is past its ",
                     descriptor.size, " bytes");
-    Channel& channel = impl_->channel(&Capabilities::pull);
+    const Asking asking{
+        .hosts = impl_->hosts, .needs = needs_pull, .retries = impl_->retries, .senders = impl_->senders};
+    const Channel* const likely = impl_->hosts.likely(needs_pull, asking.rejected(descriptor.digest));
+    if (likely == nullptr)
+        throw Error(ErrorKind::data_loss, descriptor.digest, ": every host that could be asked sent something else");
+    Failures failures;
+    const bool found = !ranges_pay(impl_->chunks, descriptor.size - offset, likely->round_trip(),
+                                   is_loopback(likely->host().base.host)) ||
+                       fetch_in_ranges(asking, impl_->chunks, impl_->spare, descriptor, offset, sink, failures, stop);
     BlobReceiver receiver(offset, descriptor.size, sink);
-    const auto attempt = [&] {
-        if (receiver.done())
-            return;
-        Channel::Ask ask{.method = "GET", .path = resource_of(descriptor), .headers = {accept(descriptor.media_type)}};
-        if (receiver.position() > 0)
-            ask.headers.push_back(cat("Range: bytes=", receiver.position(), '-'));
-        const Channel::Answer answer = channel.send(ask, receiver, stop);
-        const Request& request = answer.request;
-        const Response& response = answer.response;
-        if (response.status == 416 && receiver.position() > 0)
-            throw Error(ErrorKind::data_loss, describe(request), ": ", status_text(response.status),
-                        ": the registry's content ends before byte ", receiver.position(), ", the descriptor says ",
-                        descriptor.size);
-        if (response.status == 404)
-            doing([&] { return cat(impl_->reference.repository(), '@', descriptor.digest, " not found"); },
-                  [&] { throw_status(request, response, answer.denied); });
-        if (!response.ok())
-            throw_status(request, response, answer.denied);
-        check_kind(descriptor, request, response);
-        if (!receiver.done())
-            throw Transient(describe(request), ": the body ended after ", receiver.position(), " of ", descriptor.size,
-                            " bytes");
-    };
-    with_retries(impl_->retries, stop, attempt, [&] { return receiver.position(); });
+    Validator validator;
+    if (found && fetch_from_any(asking, descriptor, receiver, validator, failures, stop))
+        return;
+    const std::string foreign = failures.only_elsewhere() ? foreign_hosts(descriptor) : "";
+    if (foreign.empty())
+        failures.throw_worst(cat(impl_->reference.repository(), '@', descriptor.digest, " not found"));
+    if (!impl_->foreign_layers)
+        throw Error(ErrorKind::failed_precondition, impl_->reference.repository(),
+                    " does not have it; it is to be had from ", foreign, ", which is asked with --foreign-layers only");
+    fetch_foreign(impl_->client, descriptor, is_loopback(impl_->registry_host()), {impl_->retries, true}, receiver,
+                  stop);
+}
+
+Repository::Blamed Repository::blame(const oci::Digest& digest) {
+    const Channel* const blamed = impl_->senders.blame(digest);
+    const auto rejected = [&](const Channel& channel) { return impl_->senders.is_rejected(digest, channel); };
+    return {.host = blamed == nullptr ? "" : cat(blamed->host().base.scheme, "://", blamed->host().base.authority()),
+            .others = blamed != nullptr && impl_->hosts.likely(needs_pull, rejected) != nullptr};
+}
+
+bool Repository::has_mirrors() const noexcept {
+    return impl_->hosts.size() > 1;
 }
 
 } // namespace lade::registry

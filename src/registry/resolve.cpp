@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/resolve.hpp"
 
-#include <initializer_list>
 #include <optional>
 #include <string>
 
 #include "base/error.hpp"
-#include "base/fd.hpp"
 #include "base/text.hpp"
+#include "oci/schema1.hpp"
+#include "registry/document_receiver.hpp"
 #include "registry/retry.hpp"
 #include "registry/status.hpp"
 
@@ -20,33 +20,16 @@ constexpr std::string_view accept_documents = "Accept: application/vnd.docker.di
                                               "application/vnd.oci.image.manifest.v1+json, "
                                               "application/vnd.oci.image.index.v1+json, */*";
 
-// A document's bytes; every attempt begins anew.
-class DocumentReceiver final : public Receiver {
-public:
-    explicit DocumentReceiver(std::string what) : what_(std::move(what)) {}
-    void begin(const Response& /*head*/) override { sink_ = fresh(); }
-    void write(std::span<const std::byte> bytes) override { sink_.write(bytes); }
-    std::string take() { return sink_.take(); }
-
-private:
-    StringSink fresh() const { return {oci::max_document, what_}; }
-    std::string what_;
-    StringSink sink_ = fresh();
-};
-
-std::string media_type_of(const Response& response) {
-    const std::string type = response.find("content-type").value_or("");
-    return std::string(trim(std::string_view(type).substr(0, type.find(';'))));
-}
-
-// Schema 1 comes with its own types, or as text/plain from the oldest registries.
+// Schema 1 comes as text/plain from the oldest registries.
 std::string checked_media_type(const Request& request, const Response& response) {
     std::string type = media_type_of(response);
     if (type.empty())
         throw Error(ErrorKind::failed_precondition, describe(request), ": the reply has no content type");
-    if (type == "text/plain" || oci::media_type::is_schema1(type))
-        throw Error(ErrorKind::unimplemented, describe(request), ": schema 1 image manifests are not supported");
-    return type;
+    // Of a proxy that wants a login, or a mirror that is none any more: another host may have the manifest.
+    if (type == "text/html")
+        throw Error(ErrorKind::failed_precondition, describe(request), ": the reply is a page (", type,
+                    "), not a manifest");
+    return type == "text/plain" ? std::string(oci::media_type::docker_schema1) : type;
 }
 
 void check_size(const Request& request, std::uint64_t size) {
@@ -73,104 +56,82 @@ void check_digest(const Request& request, const oci::Digest& wanted, const std::
         throw Error(ErrorKind::data_loss, describe(request), ": the content has digest ", *found, ", not ", wanted);
 }
 
-// Among what the object is looked for. A digest may name any blob, e.g. a config.
-enum class Among { manifests, blobs };
-
 // Whatever a registry calls a blob, it is no document: those are had from among the manifests only.
 std::string blob_media_type(const Response& response) {
     std::string type = media_type_of(response);
     return type.empty() || oci::media_type::is_document(type) ? "application/octet-stream" : type;
 }
 
-// One reference on one host.
+// One reference in one place of one host.
 class Resolution {
 public:
-    Resolution(Channel& channel, const oci::Reference& reference, unsigned retries, const std::stop_token& stop)
-        : channel_(channel), reference_(reference), retries_(retries), stop_(stop) {}
+    Resolution(Channel& channel, const oci::Reference& reference, Among place, Attempts attempts,
+               const std::stop_token& stop)
+        : channel_(channel),
+          reference_(reference),
+          place_(place),
+          path_(cat(place == Among::manifests ? "manifests/" : "blobs/", reference.object())),
+          attempts_(attempts),
+          stop_(stop) {}
 
-    // Looks in these places, in order.
-    oci::Descriptor run(std::initializer_list<Among> places);
-    // Looks in one place; nullopt when it is not there.
-    std::optional<oci::Descriptor> find(Among place);
+    oci::Descriptor find();
 
 private:
-    std::optional<oci::Descriptor> get(Among place);
-    std::string path(Among place) const {
-        return cat(place == Among::manifests ? "manifests/" : "blobs/", reference_.object());
+    oci::Descriptor get();
+    std::string media_type(const Channel::Answer& answer) const {
+        return place_ == Among::manifests ? checked_media_type(answer.request, answer.response)
+                                          : blob_media_type(answer.response);
     }
-    static std::string media_type(Among place, const Channel::Answer& answer) {
-        return place == Among::manifests ? checked_media_type(answer.request, answer.response)
-                                         : blob_media_type(answer.response);
-    }
-    [[noreturn]] void refuse_forbidden(const std::string& path, const Channel::Answer& head);
-    Channel::Answer ask(const std::string& method, const std::string& path, Receiver& receiver);
+    [[noreturn]] void refuse_forbidden(const Channel::Answer& head);
+    Channel::Answer ask(const std::string& method, Receiver& receiver);
 
     Channel& channel_;
     const oci::Reference& reference_;
-    unsigned retries_;
+    const Among place_;
+    const std::string path_;
+    const Attempts attempts_;
     const std::stop_token& stop_;
-    std::optional<Channel::Answer> missing_; // the first 404
 };
 
-Channel::Answer Resolution::ask(const std::string& method, const std::string& path, Receiver& receiver) {
-    const Channel::Ask wanted{.method = method, .path = path, .headers = {std::string(accept_documents)}};
+Channel::Answer Resolution::ask(const std::string& method, Receiver& receiver) {
+    const Channel::Ask wanted{.method = method, .path = path_, .headers = {std::string(accept_documents)}};
     return with_retries(
-        retries_, stop_, [&] { return channel_.send(wanted, receiver, stop_); }, [] { return 0U; });
+        attempts_, stop_, [&] { return channel_.send(wanted, receiver, stop_); }, [] { return 0U; });
 }
 
-oci::Descriptor Resolution::run(std::initializer_list<Among> places) {
-    for (const Among place : places)
-        if (auto descriptor = find(place))
-            return *std::move(descriptor);
-    doing([&] { return cat(reference_.string(), " not found"); },
-          [&] { throw_status(missing_->request, missing_->response, missing_->denied); });
-    throw Error(ErrorKind::internal, "unreachable");
-}
-
-std::optional<oci::Descriptor> Resolution::find(Among place) {
-    DocumentReceiver nothing(path(place));
-    Channel::Answer head = ask("HEAD", path(place), nothing);
+oci::Descriptor Resolution::find() {
+    DocumentReceiver nothing(path_);
+    const Channel::Answer head = ask("HEAD", nothing);
     if (head.response.status == 403)
-        refuse_forbidden(path(place), head);
+        refuse_forbidden(head);
     if (head.response.status == 405)
-        return get(place);
-    if (head.response.status == 404) {
-        if (!missing_)
-            missing_ = std::move(head);
-        return std::nullopt;
-    }
+        return get();
     if (!head.response.ok())
         throw_status(head.request, head.response, head.denied);
 
     const auto told = told_digest(head.request, head.response);
     // No document is empty: a length of 0 is a proxy's way of not knowing.
     const std::uint64_t size = head.response.content_length().value_or(0);
-    if (place == Among::manifests)
+    if (place_ == Among::manifests)
         check_size(head.request, size);
     if (size == 0 || (!reference_.digest() && !told))
-        return get(place);
+        return get();
     if (reference_.digest())
         check_digest(head.request, *reference_.digest(), told);
-    return oci::Descriptor{.media_type = media_type(place, head),
-                           .digest = reference_.digest() ? *reference_.digest() : *told,
-                           .size = size};
+    return oci::Descriptor{
+        .media_type = media_type(head), .digest = reference_.digest() ? *reference_.digest() : *told, .size = size};
 }
 
-std::optional<oci::Descriptor> Resolution::get(Among place) {
-    DocumentReceiver receiver(path(place));
-    Channel::Answer answer = ask("GET", path(place), receiver);
-    if (answer.response.status == 404) {
-        if (!missing_)
-            missing_ = std::move(answer);
-        return std::nullopt;
-    }
+oci::Descriptor Resolution::get() {
+    DocumentReceiver receiver(path_);
+    const Channel::Answer answer = ask("GET", receiver);
     if (!answer.response.ok())
         throw_status(answer.request, answer.response, answer.denied);
-    std::string type = media_type(place, answer);
+    std::string type = media_type(answer);
     const std::string text = receiver.take();
-    oci::Hasher hasher(reference_.digest() ? reference_.digest()->algorithm() : oci::Algorithm::sha256);
-    hasher.update(as_bytes(text));
-    oci::Digest digest = hasher.finish();
+    oci::Digest digest = oci::document_digest(
+        type, text, reference_.digest() ? reference_.digest()->algorithm() : oci::Algorithm::sha256,
+        describe(answer.request));
     if (reference_.digest())
         check_digest(answer.request, *reference_.digest(), digest);
     if (const auto told = told_digest(answer.request, answer.response))
@@ -179,38 +140,27 @@ std::optional<oci::Descriptor> Resolution::get(Among place) {
 }
 
 // A reply to HEAD has no body, and the reason stands in the body.
-void Resolution::refuse_forbidden(const std::string& path, const Channel::Answer& head) {
-    DocumentReceiver nothing(path);
-    const Channel::Answer get = ask("GET", path, nothing);
+void Resolution::refuse_forbidden(const Channel::Answer& head) {
+    DocumentReceiver nothing(path_);
+    const Channel::Answer get = ask("GET", nothing);
     const Channel::Answer& told = get.response.status == 403 ? get : head;
     throw_status(head.request, told.response, told.denied);
 }
 
 } // namespace
 
-oci::Descriptor resolve(Channel& channel, const oci::Reference& reference, unsigned retries,
-                        const std::stop_token& stop) {
-    Resolution resolution(channel, reference, retries, stop);
-    return reference.digest() ? resolution.run({Among::manifests, Among::blobs}) : resolution.run({Among::manifests});
+std::string media_type_of(const Response& response) {
+    const std::string type = response.find("content-type").value_or("");
+    return std::string(trim(std::string_view(type).substr(0, type.find(';'))));
 }
 
-oci::Descriptor resolve_blob(Channel& channel, const oci::Reference& reference, bool document, unsigned retries,
-                             const std::stop_token& stop) {
-    Resolution resolution(channel, reference, retries, stop);
-    if (!document)
-        return resolution.run({Among::blobs, Among::manifests});
-    // Some registries fail over a blob that is no manifest where they should not find it: they are asked only once
-    // before the blobs are looked through.
-    try {
-        if (auto descriptor = Resolution(channel, reference, 0, stop).find(Among::manifests))
-            return *std::move(descriptor);
-    } catch (const Error& error) {
-        if (error.kind() != ErrorKind::unavailable)
-            throw;
-    }
-    if (auto descriptor = resolution.find(Among::blobs))
-        return *std::move(descriptor);
-    return resolution.run({Among::manifests});
+void check_told_digest(const Request& request, const Response& response, const oci::Digest& wanted) {
+    check_digest(request, wanted, told_digest(request, response));
+}
+
+oci::Descriptor find(Channel& channel, const oci::Reference& reference, Among place, Attempts attempts,
+                     const std::stop_token& stop) {
+    return Resolution(channel, reference, place, attempts, stop).find();
 }
 
 } // namespace lade::registry

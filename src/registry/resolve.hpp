@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a reference to the descriptor of its root, on one host (registry-and-unpack.md 2.3).
+// From a reference to a descriptor, on one host and in one place (registry-and-unpack.md 2.3, 2.4).
 #pragma once
 
 #include <stop_token>
@@ -7,17 +7,19 @@
 #include "oci/manifest.hpp"
 #include "oci/reference.hpp"
 #include "registry/channel.hpp"
+#include "registry/retry.hpp"
 
 namespace lade::registry {
 
-// By HEAD where the registry allows; by GET, with the digest made from the body, where it does not say
-// enough. Errors as Repository::resolve.
-oci::Descriptor resolve(Channel& channel, const oci::Reference& reference, unsigned retries,
-                        const std::stop_token& stop);
+// Among what the object is looked for. A digest may name any blob, e.g. a config.
+enum class Among { manifests, blobs };
 
-// As resolve(), of a reference that names a blob by its digest: looked for among the blobs first, or last if it is
-// expected to be a document. A blob's media type is what the registry says, which is seldom much.
-oci::Descriptor resolve_blob(Channel& channel, const oci::Reference& reference, bool document, unsigned retries,
-                             const std::stop_token& stop);
+// By HEAD where the host allows; by GET, with the digest made from the body, where it does not say enough. A blob's
+// media type is what the host says, which is seldom much. Errors as Repository::resolve.
+oci::Descriptor find(Channel& channel, const oci::Reference& reference, Among place, Attempts attempts,
+                     const std::stop_token& stop);
+
+// data_loss when the reply says that what it is about has another digest (Docker-Content-Digest).
+void check_told_digest(const Request& request, const Response& response, const oci::Digest& wanted);
 
 } // namespace lade::registry

@@ -17,8 +17,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds first_pause{100};
 constexpr milliseconds longest_pause{10'000};
 constexpr std::chrono::seconds longest_retry_after{60};
-// A registry that is down is told to the user soon.
-constexpr unsigned unreachable_limit = 2;
+// A registry that is down, or hangs, is told to the user soon: each of these attempts may cost a whole timeout.
+constexpr unsigned mute_limit = 2;
 
 // Three quarters to five quarters of it: clients that failed together do not come back together.
 milliseconds jittered(milliseconds pause) {
@@ -41,9 +41,19 @@ void Retries::failed(const Transient& failure, std::uint64_t progress, const std
     if (progress > progress_)
         count_ = 0;
     progress_ = std::max(progress, progress_);
-    const unsigned limit = failure.unreachable ? std::min(limit_, unreachable_limit) : limit_;
-    if (count_ >= limit)
-        throw Error(failure.kind(), failure.message(), count_ == 0 ? "" : cat(" (", count_ + 1, " attempts)"));
+    const bool mute = failure.unreachable || failure.silent;
+    unsigned limit = mute ? std::min(attempts_.retries, mute_limit) : attempts_.retries;
+    // Nor is one waited for that asks for more patience than it would get unasked.
+    if (!attempts_.last && (mute || failure.retry_after > longest_pause))
+        limit = 0;
+    if (count_ >= limit) {
+        Transient last(failure.message(), count_ == 0 ? "" : cat(" (", count_ + 1, " attempts)"));
+        last.retry_after = failure.retry_after;
+        last.unreachable = failure.unreachable;
+        last.silent = failure.silent;
+        last.answered = failure.answered;
+        throw last;
+    }
     const milliseconds pause = pause_after(count_, failure.retry_after);
     ++count_;
     // What the server asked for is a minimum.

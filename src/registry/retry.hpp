@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attempts that follow a Transient failure: at most `limit` in a row without progress, after a jittered
+// Attempts that follow a Transient failure: at most so many in a row without progress, after a jittered
 // pause that doubles from 100 ms to 10 s, or the server's Retry-After up to 60 s.
 #pragma once
 
@@ -11,16 +11,26 @@
 
 namespace lade::registry {
 
+// How often one host is tried.
+struct Attempts {
+    // Implicit: a number of further attempts is what most callers have.
+    Attempts(unsigned limit, bool is_last = true)
+        : retries(limit), last(is_last) {} // NOLINT(google-explicit-constructor)
+
+    unsigned retries; // further attempts after the first
+    bool last;        // false: others can be asked, so one that is silent or wants a long pause is not tried again
+};
+
 class Retries {
 public:
-    explicit Retries(unsigned limit) : limit_(limit) {}
+    explicit Retries(Attempts attempts) : attempts_(attempts) {}
 
     // Sleeps until the next attempt is due, or throws: `failure` when there shall be none, cancelled on stop.
     // `progress` is any number that grows as work gets done; when it has grown the count starts anew.
     void failed(const Transient& failure, std::uint64_t progress, const std::stop_token& stop);
 
 private:
-    unsigned limit_;
+    Attempts attempts_;
     unsigned count_ = 0;
     std::uint64_t progress_ = 0;
 };
@@ -30,8 +40,8 @@ std::chrono::milliseconds pause_after(unsigned count, std::chrono::seconds retry
 
 // Runs `attempt` until it returns. `progress()` as above.
 template <typename Attempt, typename Progress>
-auto with_retries(unsigned limit, const std::stop_token& stop, Attempt&& attempt, Progress&& progress) {
-    Retries retries(limit);
+auto with_retries(Attempts attempts, const std::stop_token& stop, Attempt&& attempt, Progress&& progress) {
+    Retries retries(attempts);
     for (;;) {
         try {
             return attempt();

@@ -52,7 +52,9 @@ std::string status_text(int status) {
         int status;
         std::string_view text;
     };
-    static constexpr std::array<Word, 25> words{{
+    static constexpr std::array<Word, 30> words{{
+        {200, "OK"},
+        {206, "Partial Content"},
         {300, "Multiple Choices"},
         {301, "Moved Permanently"},
         {302, "Found"},
@@ -69,7 +71,10 @@ std::string status_text(int status) {
         {406, "Not Acceptable"},
         {407, "Proxy Authentication Required"},
         {408, "Request Timeout"},
+        {409, "Conflict"},
         {410, "Gone"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
         {416, "Range Not Satisfiable"},
         {429, "Too Many Requests"},
         {451, "Unavailable For Legal Reasons"},
@@ -110,6 +115,7 @@ void throw_if_transient(const Request& request, const Response& response) {
         return;
     Transient failure(describe(request, response));
     failure.retry_after = response.retry_after;
+    failure.answered = true;
     throw failure;
 }
 

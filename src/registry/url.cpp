@@ -136,27 +136,57 @@ bool Url::same_origin(const Url& other) const noexcept {
     return scheme == other.scheme && host == other.host && port == other.port;
 }
 
+namespace {
+
+struct Address {
+    in6_addr v6{};
+    std::optional<std::uint32_t> v4; // also of one that is mapped into the other kind
+};
+
+std::optional<Address> read_address(std::string_view text) {
+    if (text.starts_with('[') && text.ends_with(']'))
+        text = text.substr(1, text.size() - 2);
+    const std::string whole(text);
+    Address address;
+    in_addr v4{};
+    if (::inet_pton(AF_INET6, whole.c_str(), &address.v6) == 1) {
+        if (!IN6_IS_ADDR_V4MAPPED(&address.v6))
+            return address;
+        std::copy_n(&address.v6.s6_addr[12], 4, reinterpret_cast<unsigned char*>(&v4.s_addr));
+    } else if (::inet_aton(whole.c_str(), &v4) == 0) {
+        return std::nullopt;
+    }
+    address.v4 = ntohl(v4.s_addr);
+    return address;
+}
+
+} // namespace
+
 bool is_loopback(std::string_view host) {
     in_addr v4{};
     return host == "localhost" || host == "[::1]" ||
            (::inet_pton(AF_INET, std::string(host).c_str(), &v4) == 1 && (ntohl(v4.s_addr) >> 24U) == 127);
 }
 
-bool is_local_address(std::string_view address) {
-    if (address.starts_with('[') && address.ends_with(']'))
-        address = address.substr(1, address.size() - 2);
-    const std::string text(address);
-    in6_addr v6{};
-    in_addr v4{};
-    if (::inet_pton(AF_INET6, text.c_str(), &v6) == 1) {
-        if (!IN6_IS_ADDR_V4MAPPED(&v6))
-            return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6);
-        std::copy_n(&v6.s6_addr[12], 4, reinterpret_cast<unsigned char*>(&v4.s_addr));
-    } else if (::inet_aton(text.c_str(), &v4) == 0) {
+bool is_local_address(std::string_view text) {
+    const auto address = read_address(text);
+    if (!address)
         return false;
-    }
-    const std::uint32_t number = ntohl(v4.s_addr);
+    if (!address->v4)
+        return IN6_IS_ADDR_LOOPBACK(&address->v6) || IN6_IS_ADDR_UNSPECIFIED(&address->v6) ||
+               IN6_IS_ADDR_LINKLOCAL(&address->v6);
+    const std::uint32_t number = *address->v4;
     return (number >> 24U) == 127 || (number >> 24U) == 0 || (number >> 16U) == 0xa9fe;
+}
+
+bool is_private_address(std::string_view text) {
+    const auto address = read_address(text);
+    if (!address)
+        return false;
+    if (!address->v4)
+        return (address->v6.s6_addr[0] & 0xfeU) == 0xfc;
+    const std::uint32_t number = *address->v4;
+    return (number >> 24U) == 10 || (number >> 20U) == 0xac1 || (number >> 16U) == 0xc0a8 || (number >> 22U) == 0x191;
 }
 
 std::string percent_encode(std::string_view text) {

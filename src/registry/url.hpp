@@ -36,6 +36,9 @@ bool is_loopback(std::string_view host);
 // resolver takes; brackets around it are allowed. False for names.
 bool is_local_address(std::string_view address);
 
+// The same of a private network (RFC 1918, RFC 6598, RFC 4193).
+bool is_private_address(std::string_view address);
+
 // For a query or a form: everything but letters, digits and -._~ becomes %XX.
 std::string percent_encode(std::string_view text);
 

@@ -8,6 +8,7 @@
 #include "oci/derived_image.hpp"
 #include "store/blobs.hpp"
 #include "store/images.hpp"
+#include "transfer/document.hpp"
 #include "transfer/image.hpp"
 #include "transfer/image_layers.hpp"
 
@@ -59,12 +60,11 @@ public:
                        {.upper = options_.key, .lower = base.snapshot, .media_type = type, .level = options_.level},
                        "commit-" + random_text(12), {}, lease_, progress_, stop_);
         const std::string config = oci::derive_config(base.documents.config, step, layer.diff.diff_id);
-        const oci::Descriptor config_descriptor = put(config, base.documents.config_type, {});
+        const oci::Descriptor config_descriptor =
+            put_document(blobs_, config, base.documents.config_type, {}, lease_, stop_);
         const std::string manifest =
             derive_manifest(base.documents, config_descriptor, layer.descriptor, annotations_of(base));
-        oci::Descriptor target =
-            put(manifest, base.documents.manifest_type,
-                reference_labels(oci::parse_manifest(manifest, base.documents.manifest_type, "new manifest")));
+        oci::Descriptor target = put_manifest(blobs_, manifest, base.documents.manifest_type, lease_, stop_);
         const store::Image image{
             .name = options_.name, .target = target, .labels = options_.labels, .created = {}, .updated = {}};
         if (options_.replace)
@@ -77,17 +77,6 @@ public:
     }
 
 private:
-    oci::Descriptor put(const std::string& text, const std::string& type, const oci::Labels& labels) {
-        StringSource source(text);
-        const oci::Digest digest = oci::Digest::of(text);
-        blobs_.put(source, {.ref = cat("commit-", digest), .digest = digest, .size = text.size()}, labels, lease_,
-                   stop_);
-        // One that was there is taken as it is: the labels hold what it refers to.
-        if (!labels.empty())
-            blobs_.label(digest, labels);
-        return {.media_type = type, .digest = digest, .size = text.size()};
-    }
-
     // Those that the snapshot lies on, nearest first; the last is "", nothing.
     std::vector<std::string> below() {
         std::vector<std::string> keys;

@@ -2,11 +2,15 @@
 #include "transfer/fetch.hpp"
 
 #include <algorithm>
-#include <set>
+#include <optional>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "oci/schema1.hpp"
+#include "transfer/blame.hpp"
+#include "transfer/source_labels.hpp"
 
 namespace lade::transfer {
 
@@ -17,23 +21,8 @@ std::string ingest_ref(const oci::Descriptor& descriptor) {
     return cat(kind_of(descriptor), '-', descriptor.digest);
 }
 
-// Where the blob can be had again: a sorted list of repositories per host (4.1). One that grows too long is
-// left as it is.
 oci::Labels source_labels(const Origin& origin, const oci::Digest& digest) {
-    const std::string& domain = origin.reference.domain();
-    const std::size_t colon = domain.rfind(':');
-    const bool has_port = colon != std::string::npos && domain.find(']', colon) == std::string::npos;
-    const std::string key =
-        cat(oci::label::distribution_source, domain.substr(0, has_port ? colon : std::string::npos));
-    std::set<std::string> repositories{origin.reference.path()};
-    if (const auto blob = origin.blobs.find(digest))
-        if (const auto known = blob->labels.find(key); known != blob->labels.end())
-            for (std::string& repository : split(known->second, ','))
-                repositories.insert(std::move(repository));
-    const std::string value = join({repositories.begin(), repositories.end()}, ",");
-    if (key.size() + value.size() > oci::max_label_size)
-        return {};
-    return {{key, value}};
+    return transfer::source_labels(origin.blobs, origin.reference, digest);
 }
 
 oci::Labels labels_of(const Origin& origin, const oci::Descriptor& descriptor, std::string_view text) {
@@ -50,7 +39,8 @@ oci::Labels labels_of(const Origin& origin, const oci::Descriptor& descriptor, s
 // A blob file together with the descriptor it is read through.
 class StoredBlob final : public Source {
 public:
-    StoredBlob(Fd file, const oci::Digest& digest) : file_(std::move(file)), source_(file_.get(), digest.string()) {}
+    StoredBlob(Fd file, const oci::Digest& digest, std::uint64_t offset)
+        : file_(std::move(file)), source_(file_.get(), digest.string(), offset) {}
     std::size_t read(std::span<std::byte> into) override { return source_.read(into); }
 
 private:
@@ -91,18 +81,6 @@ std::optional<std::string> find_document(const Origin& origin, const oci::Descri
     return text;
 }
 
-std::string receive_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
-    StringSink sink(oci::max_document, descriptor.digest.string());
-    origin.repository.fetch(descriptor, 0, sink, stop);
-    std::string text = sink.take();
-    // Hostile bytes are not parsed: the digest comes first.
-    oci::Hasher hasher(descriptor.digest.algorithm());
-    hasher.update(as_bytes(text));
-    if (const oci::Digest found = hasher.finish(); found != descriptor.digest)
-        throw Error(ErrorKind::data_loss, "the content received has digest ", found, " (", text.size(), " bytes)");
-    return text;
-}
-
 std::string download_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
     Item& item = origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size);
     // Of several processes one fetches, the others wait here.
@@ -114,7 +92,8 @@ std::string download_document(const Origin& origin, const oci::Descriptor& descr
     }
     item.set(Stage::downloading);
     try {
-        std::string text = receive_document(origin, descriptor, stop);
+        std::string text = receive_document(origin.repository, descriptor, stop,
+                                            [&](const std::string& warning) { origin.progress.warn(warning); });
         writer.truncate(0);
         writer.write(as_bytes(text));
         writer.commit(
@@ -130,6 +109,29 @@ std::string download_document(const Origin& origin, const oci::Descriptor& descr
 }
 
 } // namespace
+
+std::string receive_document(registry::Repository& repository, const oci::Descriptor& descriptor,
+                             const std::stop_token& stop, const std::function<void(const std::string&)>& warn) {
+    for (;;) {
+        const bool is_schema1 = oci::media_type::is_schema1(descriptor.media_type);
+        StringSink sink(is_schema1 ? oci::max_schema1 : oci::max_document, descriptor.digest.string());
+        repository.fetch(descriptor, 0, sink, stop);
+        std::string text = sink.take();
+        // Hostile bytes are not parsed: the digest comes first. That of schema 1 is of what the signatures tell.
+        std::optional<Error> wrong;
+        try {
+            const oci::Digest found =
+                oci::document_digest(descriptor.media_type, text, descriptor.digest.algorithm(), "the content");
+            if (found == descriptor.digest)
+                return text;
+            wrong.emplace(ErrorKind::data_loss, "the content received has digest ", found, " (", text.size(),
+                          " bytes)");
+        } catch (const Error& error) {
+            wrong.emplace(error);
+        }
+        blame(repository, descriptor, *std::move(wrong), warn);
+    }
+}
 
 std::string fetch_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
     return doing([&] { return cat("fetch ", kind_of(descriptor), ' ', descriptor.digest); },
@@ -158,8 +160,8 @@ bool make_way_for_layers(const Origin& origin, const std::vector<oci::Descriptor
     return any;
 }
 
-std::unique_ptr<Source> open_stored(store::Blobs& blobs, const oci::Descriptor& descriptor) {
-    return std::make_unique<StoredBlob>(blobs.open(descriptor.digest), descriptor.digest);
+std::unique_ptr<Source> open_stored(store::Blobs& blobs, const oci::Descriptor& descriptor, std::uint64_t offset) {
+    return std::make_unique<StoredBlob>(blobs.open(descriptor.digest), descriptor.digest, offset);
 }
 
 bool LayerDownloads::obtain(const oci::Descriptor& layer) {
@@ -205,40 +207,46 @@ void LayerDownloads::keep(const std::vector<oci::Descriptor>& layers) {
 }
 
 void LayerDownloads::download(const oci::Descriptor& layer, Item& item, const std::stop_token& stop) {
-    bool spoilt = false;
-    {
-        store::BlobWriter writer = origin_.blobs.ingest(ingest_ref(layer), layer, origin_.lease, stop);
-        const oci::Labels labels = source_labels(origin_, layer.digest);
-        if (origin_.blobs.adopt(layer, labels, origin_.lease, stop)) {
-            // Another process wrote it while we waited for the ingest.
-            writer.abandon();
-            item.set(Stage::exists);
-        } else if (writer.offset() == 0) {
-            set_follower(layer.digest, writer.follow());
-            transfer(writer, layer, item, labels, stop);
-        } else {
-            // Bytes of an earlier run may be spoilt in a way that only the whole digest shows: nobody follows
-            // them, and when they are, the layer is fetched anew.
-            item.set_resumed(writer.offset());
-            try {
-                transfer(writer, layer, item, labels, stop);
-            } catch (const Error& error) {
-                if (error.kind() != ErrorKind::data_loss)
-                    throw;
-                writer.abandon();
-                spoilt = true;
-            }
-        }
-    }
-    if (spoilt) {
-        origin_.progress.warn(
-            cat("layer ", layer.digest, ": the bytes of an earlier attempt are damaged, fetching it anew"));
-        item.set_resumed(0);
-        store::BlobWriter writer = origin_.blobs.ingest(ingest_ref(layer), layer, origin_.lease, stop);
-        writer.truncate(0);
-        transfer(writer, layer, item, source_labels(origin_, layer.digest), stop);
+    while (!try_download(layer, item, stop)) {
     }
     set_stored(layer.digest);
+}
+
+bool LayerDownloads::try_download(const oci::Descriptor& layer, Item& item, const std::stop_token& stop) {
+    store::BlobWriter writer = origin_.blobs.ingest(ingest_ref(layer), layer, origin_.lease, stop);
+    const oci::Labels labels = source_labels(origin_, layer.digest);
+    if (origin_.blobs.adopt(layer, labels, origin_.lease, stop)) {
+        // Another process wrote it while we waited for the ingest.
+        writer.abandon();
+        item.set(Stage::exists);
+        return true;
+    }
+    const bool is_first = may_go_on(layer.digest);
+    if (!is_first)
+        writer.truncate(0);
+    // Bytes of an earlier run may be spoilt in a way that only the whole digest shows: nobody follows them, and when
+    // they are, the layer is fetched anew. Nor is a second attempt followed.
+    const bool resumed = writer.offset() > 0;
+    if (is_first && !resumed)
+        set_follower(layer.digest, writer.follow());
+    item.set_resumed(writer.offset());
+    try {
+        transfer(writer, layer, item, labels, stop);
+        return true;
+    } catch (const Error& error) {
+        const auto* const wrong = dynamic_cast<const WrongBytes*>(&error);
+        if (error.kind() != ErrorKind::data_loss || (!resumed && wrong == nullptr))
+            throw;
+        attempt([&] { writer.abandon(); });
+        const auto warn = [&](const std::string& warning) { origin_.progress.warn(warning); };
+        if (resumed)
+            warn(cat("layer ", layer.digest, ": the bytes of an earlier attempt are damaged, fetching it anew"));
+        else
+            blame(origin_.repository, layer, Error(error.kind(), error.message()), warn);
+        if (is_read(layer.digest))
+            throw;
+        return false;
+    }
 }
 
 void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& layer, Item& item,
@@ -248,16 +256,45 @@ void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& 
     try {
         if (writer.offset() < layer.size)
             origin_.repository.fetch(layer, writer.offset(), sink, stop);
-        writer.commit({.size = layer.size, .digest = layer.digest, .labels = labels});
+        try {
+            writer.commit({.size = layer.size, .digest = layer.digest, .labels = labels});
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::data_loss)
+                throw;
+            throw WrongBytes(error.message());
+        }
     } catch (const Error& error) {
         // A resumable part that fills the disk would keep every other command from working.
         // Whoever met the full disk first, the unpacking say, the others are cancelled.
-        if (error.kind() == ErrorKind::resource_exhausted ||
-            (error.kind() == ErrorKind::cancelled && !origin_.blobs.has_room()))
-            attempt([&] { writer.abandon(); });
+        const bool is_full = error.kind() == ErrorKind::resource_exhausted ||
+                             (error.kind() == ErrorKind::cancelled && !origin_.blobs.has_room());
+        attempt([&] {
+            // Nor is there anything to go on from in one without a byte.
+            if (is_full || writer.offset() == 0)
+                writer.abandon();
+        });
         throw;
     }
     item.set(Stage::downloaded);
+}
+
+bool LayerDownloads::may_go_on(const oci::Digest& digest) {
+    const std::scoped_lock lock(mutex_);
+    return !std::exchange(states_[digest].begun, true);
+}
+
+bool LayerDownloads::is_read(const oci::Digest& digest) {
+    const std::scoped_lock lock(mutex_);
+    State& state = states_[digest];
+    state.follower.reset();
+    return state.reading;
+}
+
+void LayerDownloads::wait_for_verdict(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    const auto is_open = [](const auto& one) { return one.second.reading && !one.second.stored; };
+    if (!changed_.wait(lock, stop, [&] { return std::ranges::none_of(states_, is_open); }))
+        throw Error(ErrorKind::cancelled, "interrupted");
 }
 
 void LayerDownloads::set_stored(const oci::Digest& digest) {
@@ -285,6 +322,7 @@ std::unique_ptr<Source> LayerDownloads::open(const oci::Descriptor& layer, const
         if (state.follower) {
             auto source = std::make_unique<content::Follower>(*std::move(state.follower));
             state.follower.reset();
+            state.reading = true;
             // A second reader of the layer waits for the whole.
             return source;
         }

@@ -3,7 +3,8 @@
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
-#include "oci/manifest.hpp"
+#include "oci/schema1.hpp"
+#include "transfer/blame.hpp"
 
 namespace lade::transfer {
 
@@ -11,19 +12,33 @@ namespace {
 
 void send(registry::Repository& repository, const oci::Descriptor& descriptor, Sink& sink,
           const std::stop_token& stop) {
-    const auto fetch = [&](Sink& into) {
-        oci::HashingSink hashed(into, descriptor.digest.algorithm());
-        repository.fetch(descriptor, 0, hashed, stop);
-        if (const oci::Digest found = hashed.digest(); found != descriptor.digest)
-            throw Error(ErrorKind::data_loss, descriptor.digest, ": the content received has digest ", found);
+    const auto mismatch = [&](const oci::Digest& found) {
+        return Error(ErrorKind::data_loss, descriptor.digest, ": the content received has digest ", found);
     };
     if (descriptor.size > oci::max_document) {
-        fetch(sink);
-        return;
+        oci::HashingSink hashed(sink, descriptor.digest.algorithm());
+        repository.fetch(descriptor, 0, hashed, stop);
+        const oci::Digest found = hashed.digest();
+        if (found == descriptor.digest)
+            return;
+        // What is out cannot be taken back.
+        Error error = mismatch(found);
+        if (const std::string host = repository.blame(descriptor.digest).host; !host.empty())
+            error.add_context(host);
+        throw error; // NOLINT(misc-throw-by-value-catch-by-reference)
     }
-    StringSink text(oci::max_document, descriptor.digest.string());
-    fetch(text);
-    sink.write(as_bytes(text.take()));
+    for (;;) {
+        StringSink whole(oci::max_document, descriptor.digest.string());
+        repository.fetch(descriptor, 0, whole, stop);
+        const std::string text = whole.take();
+        const oci::Digest found =
+            oci::document_digest(descriptor.media_type, text, descriptor.digest.algorithm(), "the content");
+        if (found == descriptor.digest) {
+            sink.write(as_bytes(text));
+            return;
+        }
+        blame(repository, descriptor, mismatch(found), [](const std::string&) {});
+    }
 }
 
 } // namespace

@@ -47,12 +47,12 @@ public:
                                                             cat("manifest ", descriptor.digest)),
                             .config = {}};
         const oci::Descriptor& config = image.manifest.config;
-        if (oci::media_type::is_config(config.media_type))
+        if (image.is_image())
             image.config = oci::parse_config(read_(config), cat("config ", config.digest));
         return image;
     }
 
-    // Attestations carry the platform unknown/unknown and are no image of any platform.
+    // Attestations are no image of any platform.
     std::vector<oci::Descriptor> images() const {
         std::vector<oci::Descriptor> images;
         std::ranges::copy_if(manifests_, std::back_inserter(images),
@@ -122,7 +122,7 @@ std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const Plat
 std::vector<Layer> layers_of(const PlatformImage& image) {
     const std::vector<oci::Descriptor>& layers = image.manifest.layers;
     const std::vector<oci::DiffId>& diff_ids = image.config.diff_ids;
-    if (!oci::media_type::is_config(image.manifest.config.media_type))
+    if (!image.is_image())
         throw Error(ErrorKind::invalid_argument, "manifest ", image.manifest_descriptor.digest,
                     ": not an image: its config is ", printable(image.manifest.config.media_type));
     if (layers.size() != diff_ids.size())

@@ -16,6 +16,9 @@ struct PlatformImage {
     oci::Descriptor manifest_descriptor;
     oci::Manifest manifest;
     oci::ImageConfig config; // empty for an artifact whose config is not an image's
+
+    // False for an artifact: there is nothing in it to unpack.
+    bool is_image() const noexcept { return oci::media_type::is_config(manifest.config.media_type); }
 };
 
 struct PlatformChoice {

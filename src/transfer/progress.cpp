@@ -19,6 +19,12 @@ std::string_view to_string(Stage stage) noexcept {
         return "downloaded";
     case Stage::exists:
         return "exists";
+    case Stage::uploading:
+        return "uploading";
+    case Stage::uploaded:
+        return "uploaded";
+    case Stage::mounted:
+        return "mounted";
     case Stage::extracting:
         return "extracting";
     case Stage::extracted:
@@ -33,7 +39,7 @@ std::string_view to_string(Stage stage) noexcept {
 
 bool is_final(Stage stage) noexcept {
     return stage == Stage::resolved || stage == Stage::downloaded || stage == Stage::exists ||
-           stage == Stage::extracted || stage == Stage::written;
+           stage == Stage::uploaded || stage == Stage::mounted || stage == Stage::extracted || stage == Stage::written;
 }
 
 Item& Progress::add(std::string kind, std::string name, std::uint64_t total) {

@@ -19,6 +19,13 @@
 
 namespace lade::transfer {
 
+enum class PullPolicy {
+    always,
+    if_missing, // asks nobody when all that is wanted is here
+    if_newer,   // one question, for the digest; no more when that is the image's and all that is wanted is here
+    offline,    // asks nobody: what is not here is not_found
+};
+
 struct PullOptions {
     std::string name_space;
     std::string lease; // of people, that holds what is made; "" for none
@@ -29,12 +36,17 @@ struct PullOptions {
     std::size_t downloads = 4;              // at the same time
     registry::Options registry;
     Limits limits; // of each image that is unpacked
+    PullPolicy policy = PullPolicy::always;
+    // What refers to the image or to a chosen manifest comes along as content (referrers.hpp), as long as anybody but
+    // for a digest is asked at all.
+    bool referrers = false;
 };
 
 struct Pulled {
     std::string name;
     oci::Descriptor target;
     std::vector<oci::ChainId> chain_ids; // of the unpacked images, in the order of the platforms
+    bool stored = false;                 // all of it was here
 };
 
 // On success everything is on disk as the store's Sync says. A failure, a signal or a kill at any point

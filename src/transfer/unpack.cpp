@@ -25,6 +25,7 @@
 #include "store/blobs.hpp"
 #include "store/images.hpp"
 #include "transfer/fetch.hpp"
+#include "transfer/ratio_source.hpp"
 
 namespace lade::transfer {
 
@@ -44,31 +45,6 @@ public:
 private:
     Source& inner_;
     Item& item_;
-};
-
-// An archive bomb ends here, however few of its bytes are files.
-class RatioSource final : public Source {
-public:
-    RatioSource(Source& inner, std::uint64_t compressed, std::uint64_t ratio, std::stop_token stop)
-        : inner_(inner),
-          ratio_(ratio),
-          left_(std::max(archive::ratio_free, compressed * ratio)),
-          stop_(std::move(stop)) {}
-    std::size_t read(std::span<std::byte> into) override {
-        // However long what nobody writes to a file is: padding, what follows the end.
-        check_stop(stop_);
-        const std::size_t n = inner_.read(into);
-        if (n > left_)
-            throw Error(ErrorKind::resource_exhausted, "more than ", ratio_, " times its compressed size");
-        left_ -= n;
-        return n;
-    }
-
-private:
-    Source& inner_;
-    std::uint64_t ratio_;
-    std::uint64_t left_;
-    std::stop_token stop_;
 };
 
 // What only more privilege could make.

@@ -76,9 +76,8 @@ def sample():
 class StockBasic(Keys):
     def setUp(self):
         super().setUp()
-        need_tools("htpasswd", "skopeo")
-        line = subprocess.run(["htpasswd", "-Bbn", "me", "secret"], capture_output=True, text=True, check=True).stdout
-        self.registry = StockRegistry(extra=f"auth: {{htpasswd: {{realm: x, path: {self.write(self.scratch / 'htpasswd', line)}}}}}\n").start()
+        need_tools("skopeo")
+        self.registry = StockRegistry(users={"me": "secret"}).start()
         self.addCleanup(self.registry.stop)
         self.ref = self.registry.push(sample().write_layout(self.scratch / "layout"), "t", "team/app:1", "--dest-creds", "me:secret")
 

@@ -14,9 +14,15 @@
 #include "oci/manifest.hpp"
 #include "oci/platform.hpp"
 #include "oci/reference.hpp"
+#include "oci/referrers.hpp"
+#include "oci/schema1.hpp"
 #include "registry/auth.hpp"
+#include "registry/auth_file.hpp"
 #include "registry/credentials.hpp"
 #include "registry/hosts.hpp"
+#include "registry/hosts_toml.hpp"
+#include "registry/notices.hpp"
+#include "registry/referrers.hpp"
 #include "registry/status.hpp"
 #include "registry/url.hpp"
 
@@ -32,7 +38,7 @@ void must(bool holds) {
 void read_reference(const std::string& text) {
     const auto reference = oci::Reference::parse(text);
     must(oci::Reference::parse(reference.string()).string() == reference.string());
-    registry::hosts_for(reference.domain(), {});
+    registry::registry_of(reference.domain(), {});
 }
 
 void read_platform(const std::string& text) {
@@ -51,6 +57,15 @@ void read_url(const std::string& text) {
         must(target->same_origin(*url));
 }
 
+void read_hosts(const std::string& text) {
+    const registry::HostsFile file = registry::parse_hosts_toml(text, "hosts.toml");
+    for (const registry::HostEntry& mirror : file.mirrors) {
+        must(!mirror.url.empty() && mirror.line > 0);
+        for (const std::string& header : mirror.headers)
+            must(header.find_first_of("\r\n") == std::string::npos);
+    }
+}
+
 void read_filter(const std::string& text) {
     const std::vector<OrderedField> ordered{{.path = "size", .order = FieldOrder::number},
                                             {.path = "created", .order = FieldOrder::time}};
@@ -67,8 +82,35 @@ void read_filter(const std::string& text) {
     must(again.matches(object) == filter.matches(object));
 }
 
+void read_schema1(const std::string& text) {
+    const std::string payload = oci::schema1_payload(text, "manifest");
+    must(oci::document_digest(oci::media_type::docker_schema1, text, oci::Algorithm::sha256, "manifest") ==
+         oci::Digest::of(payload));
+    const oci::Schema1 image = oci::parse_schema1(payload, "manifest");
+    must(!image.steps.empty());
+    static_cast<void>(oci::parse_config(oci::schema1_config(image, {}), "config"));
+}
+
+void read_auth_file(const std::string& text) {
+    const registry::Realm realm{.registry = "reg.example", .repository = "a/b"};
+    static_cast<void>(registry::AuthFile::parse(text).find(realm));
+    static_cast<void>(registry::AuthFile::parse_variable(text).find(realm));
+}
+
+// An index of referrers that somebody keeps in a tag stays one that can be read.
+void read_referrers(const std::string& text) {
+    static_cast<void>(registry::next_page({.status = 200, .headers = {{"link", text}}}));
+    static_cast<void>(oci::find_document_type(text));
+    const oci::Digest digest = oci::Digest::of(text);
+    const oci::Descriptor referrer = oci::describe_referrer(text, oci::media_type::oci_manifest, digest);
+    const auto index = oci::add_to_referrers(std::nullopt, referrer);
+    must(index && !oci::add_to_referrers(index, referrer));
+    if (const auto grown = oci::add_to_referrers(text, referrer))
+        must(!oci::add_to_referrers(grown, referrer));
+}
+
 void read_one(unsigned char which, const std::string& text) {
-    switch (which % 10) {
+    switch (which % 15) {
     case 0:
         return read_reference(text);
     case 1:
@@ -93,6 +135,17 @@ void read_one(unsigned char which, const std::string& text) {
     case 8:
         static_cast<void>(oci::parse_config(text, "config"));
         return;
+    case 9:
+        return read_hosts(text);
+    case 11:
+        return read_schema1(text);
+    case 12:
+        static_cast<void>(registry::parse_warnings(text));
+        return;
+    case 13:
+        return read_auth_file(text);
+    case 14:
+        return read_referrers(text);
     default:
         return read_filter(text);
     }

@@ -3,7 +3,10 @@
 import base64
 import hashlib
 import json
+import os
+import socket
 import ssl
+import struct
 import threading
 import time
 import urllib.parse
@@ -21,6 +24,7 @@ class BrokenRegistry:
         self.blobs = {}      # digest -> bytes
         self.manifests = {}  # tag or digest -> (media type, bytes)
         self.requests = []
+        self.referrers_page = None  # how many referrers the API tells at a time; None: there is no such API
         self.fault = None
         self.pause = 0       # seconds between pieces of a body
         self.piece = 64 * 1024
@@ -47,6 +51,8 @@ class BrokenRegistry:
             def do_POST(self):
                 owner.serve(self)
 
+            do_PUT = do_PATCH = do_DELETE = do_POST
+
             def handle(self):
                 try:
                     super().handle()
@@ -63,6 +69,20 @@ class BrokenRegistry:
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(body)
+                return True
+
+            def raw(self, *pieces):
+                """These bytes are the answer, and then the connection ends."""
+                self.close_connection = True
+                for piece in pieces:
+                    self.wfile.write(piece)
+                return True
+
+            def reset(self):
+                """The connection breaks at once, as with a server that died."""
+                self.close_connection = True
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                os.close(self.connection.detach())
                 return True
 
             def error(self, status, code="ERROR", message="made to fail", headers=()):
@@ -105,6 +125,8 @@ class BrokenRegistry:
                 self.serve_manifest(handler, path.rsplit("/", 1)[1])
             elif "/blobs/" in path:
                 self.serve_blob(handler, path.rsplit("/", 1)[1])
+            elif "/referrers/" in path and self.referrers_page:
+                self.serve_referrers(handler, path)
             else:
                 handler.error(404, "NAME_UNKNOWN")
         except (BrokenPipeError, ConnectionResetError):
@@ -117,20 +139,41 @@ class BrokenRegistry:
         digest = "sha256:" + hashlib.sha256(text).hexdigest()
         return handler.answer(200, text, {"Content-Type": media_type, "Docker-Content-Digest": digest})
 
+    def serve_referrers(self, handler, path):
+        """By the subjects of the manifests; a page begins behind the digest `last`."""
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(handler.path).query))
+        found = []
+        for name, (media_type, text) in sorted(self.manifests.items()):
+            document = json.loads(text)
+            kind = document.get("artifactType") or document.get("config", {}).get("mediaType")
+            if name.startswith("sha256:") and document.get("subject", {}).get("digest") == path.rsplit("/", 1)[1]:
+                found.append({"mediaType": media_type, "digest": name, "size": len(text), "artifactType": kind, "annotations": document.get("annotations", {})})
+        headers = {"Content-Type": "application/vnd.oci.image.index.v1+json"}
+        if wanted := query.get("artifactType"):
+            found = [one for one in found if one["artifactType"] == wanted]
+            headers["OCI-Filters-Applied"] = "artifactType"
+        rest = [one for one in found if one["digest"] > query.get("last", "")]
+        if len(rest) > self.referrers_page:
+            query["last"] = rest[self.referrers_page - 1]["digest"]
+            headers["Link"] = f'<{path}?{urllib.parse.urlencode(query)}>; rel="next"'
+        return handler.answer(200, json.dumps({"schemaVersion": 2, "mediaType": headers["Content-Type"], "manifests": rest[: self.referrers_page]}).encode(), headers)
+
     def serve_blob(self, handler, digest):
         if digest not in self.blobs:
             return handler.error(404, "BLOB_UNKNOWN", "blob unknown")
         return self.send(handler, self.blobs[digest])
 
-    def send(self, handler, body, ranges=True, length=None, cut=None):
+    def send(self, handler, body, ranges=True, length=None, cut=None, headers=()):
         """Sends a body in pieces, by range if asked, claiming `length` bytes and closing after `cut`."""
-        start, status, headers = 0, 200, {"Content-Type": "application/octet-stream"}
+        start, status, headers = 0, 200, {"Content-Type": "application/octet-stream", **dict(headers)}
         wanted = handler.headers.get("Range")
+        last = len(body) - 1
         if wanted and ranges:
-            start = int(wanted.removeprefix("bytes=").split("-")[0])
+            first, _, end = wanted.removeprefix("bytes=").partition("-")
+            start, last = int(first), min(int(end or last), last)
             status = 206
-            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        part = body[start:]
+            headers["Content-Range"] = f"bytes {start}-{last}/{len(body)}"
+        part = body[start : last + 1]
         headers["Content-Length"] = str(len(part) if length is None else length)
         handler.send_response(status)
         for key, value in headers.items():

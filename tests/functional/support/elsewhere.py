@@ -56,13 +56,13 @@ class Elsewhere:
         self.thread.join()
 
 
-def certificate(folder):
+def certificate(folder, name="a test of lade"):
     """Makes FOLDER/cert.pem, good for loopback and all but the last address, and returns its path and a server's context."""
     cert, key = folder / "cert.pem", folder / "key.pem"
     names = ",".join(f"IP:{address}" for address in ("127.0.0.1", *Elsewhere.addresses[:-1]))
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=a test of lade", "-addext", f"subjectAltName={names}", "-keyout", key, "-out", cert],
+         "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}", "-keyout", key, "-out", cert],
         check=True,
         capture_output=True,
     )

@@ -1,6 +1,7 @@
 """Images for the tests: real ones by mmdebstrap and umoci, small ones from tars that Python writes."""
 
 import gzip
+import fcntl
 import hashlib
 import io
 import json
@@ -139,6 +140,33 @@ def index_of(images, kind="oci"):
     return whole
 
 
+def artifact(subject, artifact_type, data=b"data", annotations=None):
+    """What refers to `subject`, a descriptor or None, as ORAS and others make it: the empty config, and one blob."""
+    whole = Image([])
+    whole.blobs, whole.documents = {}, {}
+    manifest = {
+        "schemaVersion": 2, "mediaType": OCI + "manifest.v1+json", "artifactType": artifact_type,
+        "config": whole.blob(b"{}", "application/vnd.oci.empty.v1+json"),
+        "layers": [whole.blob(data, "application/octet-stream")],
+        "annotations": annotations or {},
+    }
+    if subject:
+        manifest["subject"] = {key: subject[key] for key in ("mediaType", "digest", "size")}
+    whole.manifest, whole.artifact_type = manifest, artifact_type
+    whole.root = whole.document(manifest, manifest["mediaType"])
+    whole.platform = {}
+    return whole
+
+
+def referrers_index(artifacts):
+    """The index of the tag that lists them where a registry has no referrers API: its tag's text."""
+    entries = []
+    for one in artifacts:
+        media_type, text = one.documents[one.root]
+        entries.append({"mediaType": media_type, "digest": one.root, "size": len(text), "artifactType": one.artifact_type, "annotations": one.manifest["annotations"]})
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": entries}).encode()
+
+
 def umoci_unpack(layout, tag, into):
     """What umoci makes of the image; returns its root file system."""
     subprocess.run(["umoci", "unpack", "--image", f"{layout}:{tag}", str(into)], check=True, capture_output=True, stdin=subprocess.DEVNULL)
@@ -155,11 +183,16 @@ def debian_layout():
     if os.geteuid() != 0:
         raise unittest.SkipTest("needs root")
     cache = Path(os.environ.get("LADE_TEST_CACHE") or tempfile.gettempdir() + "/lade-test-cache")
-    layout = cache / "debian-layers"
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return make_debian_layout(cache / "debian-layers")
+
+
+def make_debian_layout(layout):
     if (layout / "complete").exists():
         return layout
     shutil.rmtree(layout, ignore_errors=True)
-    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="lade-debian-") as scratch:
         bundle, rootfs = f"{scratch}/bundle", Path(f"{scratch}/bundle/rootfs")
 

@@ -2,10 +2,13 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
+#include "base/size.hpp"
 #include "content/ingest.hpp"
 #include "unit/temporary.hpp"
 
@@ -68,6 +71,56 @@ TEST_SUITE("content") {
         Ingest ingest = place.open("layer", 11);
         ingest.write(as_bytes("world"));
         CHECK_THROWS_AS(ingest.verify({.size = 11, .digest = oci::Digest::of("hello world")}, false, {}), Error);
+    }
+
+    TEST_CASE("what an earlier boot left is good up to where it fits its checkpoints") {
+        Place place;
+        const std::string text(40 * mib, 'x');
+        const auto leave = [&](std::uint64_t size, const std::string& boot) {
+            {
+                Ingest ingest = place.open("layer", text.size());
+                while (ingest.offset() < size)
+                    ingest.write(as_bytes(text).first(std::min<std::uint64_t>(mib, size - ingest.offset())));
+            }
+            const std::string folder = place.dir.path("ingest/" + content::ingest_name("layer"));
+            const Fd directory = open_at(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY);
+            std::string notes = find_text(directory.get(), "checkpoints", mib).value_or("");
+            if (!boot.empty())
+                notes.replace(0, notes.find('\n'), boot);
+            replace_file(directory.get(), "checkpoints", notes, 0644);
+            return folder;
+        };
+        leave(35 * mib, "");
+        CHECK(place.open("layer", text.size()).offset() == 35 * mib);
+        leave(35 * mib, "another");
+        CHECK(place.open("layer", text.size()).offset() == 32 * mib);
+        // From there on it is of this boot again.
+        const std::string folder = leave(33 * mib, "");
+        CHECK(place.open("layer", text.size()).offset() == 33 * mib);
+        const Fd data = open_at(AT_FDCWD, folder + "/data", O_WRONLY);
+        REQUIRE(::pwrite(data.get(), "y", 1, 20 * mib) == 1);
+        CHECK(place.open("layer", text.size()).offset() == 16 * mib);
+        CHECK(place.open("layer", text.size()).digest() == oci::Digest::of(text.substr(0, 16 * mib)));
+        REQUIRE(::ftruncate(data.get(), 10 * mib) == 0);
+        CHECK(place.open("layer", text.size()).offset() == 0);
+    }
+
+    TEST_CASE("checkpoints go with the bytes they are of") {
+        Place place;
+        const std::string text(17 * mib, 'x');
+        {
+            Ingest ingest = place.open("layer");
+            ingest.write(as_bytes(text));
+            ingest.truncate(5, {});
+            ingest.write(as_bytes("abc"));
+        }
+        CHECK(place.open("layer").offset() == 8);
+        {
+            Ingest ingest = place.open("layer");
+            ingest.restart();
+            ingest.write(as_bytes(text));
+        }
+        CHECK(place.open("layer").digest() == oci::Digest::of(text));
     }
 
     TEST_CASE("another total, or more bytes than it, starts over") {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <initializer_list>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "oci/manifest.hpp"
+#include "unit/kind_of.hpp"
 
 using lade::cat;
 using lade::Error;
@@ -38,10 +42,6 @@ ErrorKind refusal(Work work) {
 
 ErrorKind manifest_refusal(const std::string& text) {
     return refusal([&] { lade::oci::parse_manifest(text, lade::oci::media_type::oci_manifest, "m"); });
-}
-
-ErrorKind index_refusal(const std::string& text) {
-    return refusal([&] { lade::oci::parse_index(text, lade::oci::media_type::oci_index, "i"); });
 }
 
 } // namespace
@@ -87,21 +87,96 @@ TEST_SUITE("oci") {
     }
 
     TEST_CASE("ambiguous documents are refused") {
-        CHECK(manifest_refusal(cat(R"({"config":)", config, R"(,"layers":[],"manifests":[)", child, "]}")) ==
-              ErrorKind::invalid_argument);
-        CHECK(manifest_refusal(cat(R"({"mediaType":"application/vnd.oci.image.index.v1+json","config":)", config,
-                                   "}")) == ErrorKind::invalid_argument);
-        CHECK(index_refusal(cat(R"({"manifests":[],"config":)", config, "}")) == ErrorKind::invalid_argument);
-        CHECK(index_refusal(R"({"manifests":[],"layers":[]})") == ErrorKind::invalid_argument);
-        CHECK(index_refusal(R"({"mediaType":"application/vnd.docker.distribution.manifest.v2+json","manifests":[]})") ==
-              ErrorKind::invalid_argument);
-        for (const char* member : {R"("schemaVersion":1)", R"("mediaType":"application/vnd.foo")",
-                                   R"("mediaType":"application/vnd.docker.distribution.manifest.v2+json")"})
-            CHECK(manifest_refusal(cat('{', member, R"(,"config":)", config, R"(,"layers":[]})")) ==
-                  ErrorKind::invalid_argument);
-        CHECK(manifest_refusal(R"({"fsLayers":[]})") == ErrorKind::unimplemented);
-        CHECK(manifest_refusal(cat(R"({"config":)", config, R"(,"config":)", config, "}")) ==
-              ErrorKind::invalid_argument);
+        using namespace lade::oci::media_type;
+        struct Row {
+            const char* name;
+            std::string_view type; // that it is referred to by
+            std::string members;
+            bool good = false;
+        };
+        const std::string manifest = cat(R"("config":)", config, R"(,"layers":[)", layer, "]");
+        const std::string index = cat(R"("manifests":[)", child, "]");
+        const auto typed = [](std::string_view type, const std::string& rest) {
+            return cat(R"("schemaVersion":2,"mediaType":")", type, "\",", rest);
+        };
+        for (const Row& row : std::initializer_list<Row>{
+                 {"a manifest", oci_manifest, typed(oci_manifest, manifest), true},
+                 {"a manifest that does not say its type", oci_manifest, manifest, true},
+                 {"a manifest with no manifests", oci_manifest, cat(manifest, R"(,"manifests":[])"), true},
+                 {"an index", oci_index, typed(oci_index, index), true},
+                 {"an index without a config", oci_index, cat(index, R"(,"config":null,"layers":null)"), true},
+                 {"a manifest that is an index", oci_manifest, cat(manifest, ',', index)},
+                 {"an index that is a manifest", oci_index, cat(index, ',', manifest)},
+                 {"an index with a config", oci_index, cat(index, R"(,"config":)", config)},
+                 {"an index with layers", oci_index, cat(index, R"(,"layers":[])")},
+                 {"a manifest that is schema 1", oci_manifest, cat(manifest, R"(,"fsLayers":[])")},
+                 {"an index that is schema 1", oci_index, cat(index, R"(,"fsLayers":[])")},
+                 {"a manifest that says index", oci_manifest, typed(oci_index, manifest)},
+                 {"a manifest that says docker's", oci_manifest, typed(docker_manifest, manifest)},
+                 {"a docker manifest that says OCI's", docker_manifest, typed(oci_manifest, manifest)},
+                 {"a manifest that says schema 1", oci_manifest, typed(docker_schema1, manifest)},
+                 {"a manifest that says something else", oci_manifest, typed("application/vnd.foo", manifest)},
+                 {"an index that says manifest", oci_index, typed(docker_manifest, index)},
+                 {"an index that says docker's", oci_index, typed(docker_index, index)},
+                 {"a manifest of version 1", oci_manifest, cat(R"("schemaVersion":1,)", manifest)},
+                 {"an index of version 1", oci_index, cat(R"("schemaVersion":1,)", index)},
+                 {"two configs", oci_manifest, cat(manifest, R"(,"config":)", config)},
+                 {"two lists of manifests", oci_index, cat(index, ',', index)},
+             }) {
+            INFO(row.name);
+            const std::string text = cat('{', row.members, '}');
+            const auto kind = lade::test::kind_of([&] {
+                if (is_index(row.type))
+                    lade::oci::parse_index(text, row.type, "document");
+                else
+                    lade::oci::parse_manifest(text, row.type, "document");
+            });
+            CHECK(kind == (row.good ? std::nullopt : std::optional(ErrorKind::invalid_argument)));
+        }
+    }
+
+    TEST_CASE("what is an attestation") {
+        struct Row {
+            const char* name;
+            std::string more; // of its descriptor
+            bool attestation;
+        };
+        const std::string says_so = R"(,"annotations":{"vnd.docker.reference.type":"attestation-manifest"})";
+        const std::string says_else = R"(,"annotations":{"vnd.docker.reference.type":"something"})";
+        const std::string real = R"(,"platform":{"os":"linux","architecture":"amd64"})";
+        const std::string unknown = R"(,"platform":{"os":"unknown","architecture":"unknown"})";
+        for (const Row& row : std::initializer_list<Row>{{"nothing said", "", false},
+                                                         {"a real platform", real, false},
+                                                         {"annotated", says_so, true},
+                                                         {"annotated, with a real platform", says_so + real, true},
+                                                         {"annotated, for nothing known", says_so + unknown, true},
+                                                         {"for nothing known", unknown, true},
+                                                         {"another annotation", says_else + real, false}}) {
+            INFO(row.name);
+            const auto index = lade::oci::parse_index(
+                cat(R"({"manifests":[)", descriptor("application/vnd.oci.image.manifest.v1+json", 'a', row.more), "]}"),
+                lade::oci::media_type::oci_index, "i");
+            CHECK(is_attestation(index.manifests.at(0)) == row.attestation);
+        }
+    }
+
+    TEST_CASE("sizes are whole numbers that can be counted with") {
+        for (const char* size :
+             {"-1", "1.5", "1e3", "\"5\"", "null", "9223372036854775808", "1e400", "10000000000000000000000"}) {
+            INFO(size);
+            CHECK(manifest_refusal(cat(R"({"config":{"mediaType":"x","digest":")", digest('a'), R"(","size":)", size,
+                                       "}}")) == ErrorKind::invalid_argument);
+        }
+        const auto manifest = lade::oci::parse_manifest(
+            cat(R"({"config":{"mediaType":"x","digest":")", digest('a'), R"(","size":9223372036854775807}})"),
+            lade::oci::media_type::oci_manifest, "m");
+        CHECK(manifest.config.size == 9223372036854775807U);
+    }
+
+    TEST_CASE("an artifact says what it is") {
+        const auto manifest = lade::oci::parse_manifest(
+            cat(R"({"artifactType":"application/x","config":)", config, "}"), lade::oci::media_type::oci_manifest, "m");
+        CHECK(manifest.artifact_type == "application/x");
     }
 
     TEST_CASE("malformed documents are refused") {

@@ -5,7 +5,6 @@
 
 #include "base/error.hpp"
 #include "registry/auth.hpp"
-#include "registry/base64.hpp"
 
 using lade::Error;
 using lade::registry::parse_challenges;
@@ -88,17 +87,5 @@ TEST_SUITE("registry") {
                 CHECK(error.message().find("hunter2") == std::string::npos);
             }
         }
-    }
-
-    TEST_CASE("base64") {
-        using lade::registry::base64_decode;
-        using lade::registry::base64_encode;
-        const std::string all("\0\xff\x10user:p\xc3\xa4ss", 13);
-        for (std::size_t n = 0; n <= all.size(); ++n)
-            CHECK(base64_decode(base64_encode(all.substr(0, n))) == all.substr(0, n));
-        CHECK(base64_encode("bob:secret") == "Ym9iOnNlY3JldA==");
-        CHECK(base64_decode("Ym9iOnNlY3JldA") == "bob:secret");
-        CHECK_FALSE(base64_decode("Ym9i OnM="));
-        CHECK_FALSE(base64_decode("Y"));
     }
 }

@@ -12,9 +12,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/base64.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "registry/base64.hpp"
 #include "registry/keyring.hpp"
 #include "unit/kind_of.hpp"
 

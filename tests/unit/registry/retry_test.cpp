@@ -59,6 +59,54 @@ TEST_SUITE("registry") {
         CHECK(attempts(9, true, none) == 3);
     }
 
+    TEST_CASE("whoever does not answer is not asked again while others can be") {
+        const auto count = [](const Transient& failure, bool last) {
+            int made = 0;
+            try {
+                with_retries(
+                    {1, last}, std::stop_token(),
+                    [&] {
+                        ++made;
+                        throw failure; // NOLINT(misc-throw-by-value-catch-by-reference)
+                    },
+                    [] { return 0U; });
+            } catch (const Transient& thrown) {
+                CHECK(thrown.silent == failure.silent);
+                CHECK(thrown.unreachable == failure.unreachable);
+                CHECK(thrown.answered == failure.answered);
+            }
+            return made;
+        };
+        Transient unreachable("a");
+        unreachable.unreachable = true;
+        Transient silent("b");
+        silent.silent = true;
+        Transient answered("c");
+        answered.answered = true;
+        for (const Transient& failure : {unreachable, silent}) {
+            CHECK(count(failure, false) == 1);
+            CHECK(count(failure, true) == 2);
+        }
+        CHECK(count(answered, false) == 2);
+        answered.retry_after = seconds(11);
+        CHECK(count(answered, false) == 1);
+    }
+
+    TEST_CASE("whoever hangs is tried as seldom as who does not answer") {
+        int made = 0;
+        CHECK_THROWS_AS(with_retries(
+                            9, std::stop_token(),
+                            [&] {
+                                ++made;
+                                Transient failure("no reply");
+                                failure.silent = true;
+                                throw failure;
+                            },
+                            [] { return 0U; }),
+                        Transient);
+        CHECK(made == 3);
+    }
+
     TEST_CASE("progress begins the count anew") {
         CHECK(attempts(1, false, [](int count) { return count < 3 ? static_cast<unsigned>(count) : 2U; }) == 3);
     }

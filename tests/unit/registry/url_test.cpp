@@ -7,6 +7,7 @@
 
 using lade::registry::is_local_address;
 using lade::registry::is_loopback;
+using lade::registry::is_private_address;
 using lade::registry::Url;
 
 TEST_SUITE("registry") {
@@ -79,5 +80,14 @@ TEST_SUITE("registry") {
             CHECK(is_local_address(address));
         for (const char* address : {"10.0.0.1", "192.168.1.1", "2001:db8::1", "localhost.example", "::ffff:10.0.0.1"})
             CHECK_FALSE(is_local_address(address));
+    }
+
+    TEST_CASE("private addresses") {
+        for (const char* address : {"10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1",
+                                    "::ffff:10.0.0.1", "[fd00::1]", "fc00::1", "0x0a000001"})
+            CHECK(is_private_address(address));
+        for (const char* address :
+             {"11.0.0.1", "172.32.0.1", "192.169.0.1", "100.128.0.1", "2001:db8::1", "127.0.0.1", "10.example"})
+            CHECK_FALSE(is_private_address(address));
     }
 }

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/hosts_toml.hpp"
+
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace lade::registry {
+
+namespace {
+
+std::string_view type_of(const toml::node& node) {
+    switch (node.type()) {
+    case toml::node_type::table:
+        return "a table";
+    case toml::node_type::array:
+        return "a list";
+    case toml::node_type::string:
+        return "a string";
+    case toml::node_type::integer:
+    case toml::node_type::floating_point:
+        return "a number";
+    case toml::node_type::boolean:
+        return "true or false";
+    default:
+        return "a date or time";
+    }
+}
+
+bool is_token(std::string_view name) {
+    return !name.empty() && std::ranges::all_of(name, [](char c) {
+        return c > ' ' && c < 0x7f && std::string_view("\"(),/:;<=>?@[\\]{}").find(c) == std::string_view::npos;
+    });
+}
+
+bool has_control(std::string_view text) {
+    return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
+}
+
+class Reader {
+public:
+    explicit Reader(const std::string& path)
+        : file_({.path = path}), folder_(path.substr(0, path.find_last_of('/') + 1)) {}
+
+    HostsFile read(std::string_view text);
+
+private:
+    using Position = toml::source_position;
+
+    void read_root(const toml::table& root);
+    // True when the key is one that every entry may have, and has been read.
+    bool read_field(HostEntry& entry, const std::string& key, const toml::node& value);
+    void read_mirrors(const toml::node& hosts);
+    Capabilities read_capabilities(const toml::node& value) const;
+    std::vector<ClientPair> read_client(const toml::node& value) const;
+    std::vector<std::string> read_headers(const toml::node& value) const;
+
+    const std::string& text(const toml::node& value, std::string_view what) const;
+    std::vector<std::string> texts(const toml::node& value, std::string_view what) const;
+    bool yes(const toml::node& value, std::string_view what) const;
+    std::string file_path(const toml::node& value, std::string_view what) const;
+    std::string from_here(const std::string& path) const { return path.starts_with('/') ? path : folder_ + path; }
+
+    std::string place(const Position& position) const { return cat(printable(file_.path), ':', position.line); }
+    template <typename... Parts>
+    [[noreturn]] void refuse(const Position& position, const Parts&... parts) const {
+        throw Error(ErrorKind::invalid_argument, place(position), ": ", parts...);
+    }
+    [[noreturn]] void wrong_type(const toml::node& value, std::string_view what, std::string_view wanted) const {
+        refuse(value.source().begin, what, " must be ", wanted, ", not ", type_of(value));
+    }
+    void warn_unknown(const toml::key& key) {
+        file_.warnings.push_back(
+            cat(place(key.source().begin), ": \"", printable(key.str()), "\" is unknown and means nothing"));
+    }
+
+    HostsFile file_;
+    std::string folder_;
+};
+
+const std::string& Reader::text(const toml::node& value, std::string_view what) const {
+    const auto* const string = value.as_string();
+    if (string == nullptr)
+        wrong_type(value, what, "a string");
+    return string->get();
+}
+
+std::vector<std::string> Reader::texts(const toml::node& value, std::string_view what) const {
+    const toml::array* const list = value.as_array();
+    if (list == nullptr) {
+        if (!value.is_string())
+            wrong_type(value, what, "a string or a list of strings");
+        return {text(value, what)};
+    }
+    std::vector<std::string> all;
+    all.reserve(list->size());
+    for (const toml::node& one : *list)
+        all.push_back(text(one, cat("every part of ", what)));
+    return all;
+}
+
+bool Reader::yes(const toml::node& value, std::string_view what) const {
+    const auto* const boolean = value.as_boolean();
+    if (boolean == nullptr)
+        wrong_type(value, what, "true or false");
+    return boolean->get();
+}
+
+Capabilities Reader::read_capabilities(const toml::node& value) const {
+    const toml::array* const list = value.as_array();
+    if (list == nullptr)
+        wrong_type(value, "capabilities", "a list of pull, resolve, push and referrers");
+    // An empty list says nothing, as if it were not there.
+    if (list->empty())
+        return {};
+    Capabilities found{.pull = false, .resolve = false, .push = false, .referrers = false};
+    for (const toml::node& one : *list) {
+        const std::string& word = text(one, "every capability");
+        if (word == "pull")
+            found.pull = true;
+        else if (word == "resolve")
+            found.resolve = true;
+        else if (word == "push")
+            found.push = true;
+        else if (word == "referrers")
+            found.referrers = true;
+        else
+            refuse(one.source().begin, "unknown capability \"", printable(word),
+                   "\"; there are pull, resolve, push and referrers");
+    }
+    return found;
+}
+
+std::string Reader::file_path(const toml::node& value, std::string_view what) const {
+    const std::string& path = text(value, what);
+    if (path.empty() || path.find('\0') != std::string::npos)
+        refuse(value.source().begin, what, " must name a file");
+    return from_here(path);
+}
+
+std::vector<ClientPair> Reader::read_client(const toml::node& value) const {
+    const auto both = [&](const toml::node& one) {
+        const std::string path = file_path(one, "client");
+        return ClientPair{.certificate = path, .key = path};
+    };
+    if (value.is_string())
+        return {both(value)};
+    const toml::array* const list = value.as_array();
+    if (list == nullptr)
+        wrong_type(value, "client", "a file, a list of files or a list of pairs");
+    std::vector<ClientPair> pairs;
+    pairs.reserve(list->size());
+    for (const toml::node& one : *list) {
+        const toml::array* const pair = one.as_array();
+        if (pair == nullptr) {
+            pairs.push_back(both(one));
+            continue;
+        }
+        if (pair->size() != 2)
+            refuse(one.source().begin, "a pair of client has a certificate and a key, not ", pair->size(), " parts");
+        ClientPair files = both((*pair)[0]);
+        if (!text((*pair)[1], "the key of client").empty())
+            files.key = file_path((*pair)[1], "the key of client");
+        pairs.push_back(std::move(files));
+    }
+    return pairs;
+}
+
+std::vector<std::string> Reader::read_headers(const toml::node& value) const {
+    const toml::table* const table = value.as_table();
+    if (table == nullptr)
+        wrong_type(value, "header", "a table");
+    std::vector<std::string> headers;
+    for (const auto& [key, values] : *table) {
+        const std::string name(key.str());
+        if (!is_token(name))
+            refuse(key.source().begin, "\"", printable(name), "\" is no name of a header");
+        for (const std::string& one : texts(values, cat("header ", name))) {
+            // Not shown: it may be a secret.
+            if (has_control(one))
+                refuse(values.source().begin, "header ", name, " has a value with control characters");
+            headers.push_back(cat(name, ": ", one));
+        }
+    }
+    return headers;
+}
+
+bool Reader::read_field(HostEntry& entry, const std::string& key, const toml::node& value) {
+    if (key == "capabilities") {
+        entry.capabilities = read_capabilities(value);
+    } else if (key == "ca") {
+        for (std::string& path : texts(value, key)) {
+            if (path.empty())
+                refuse(value.source().begin, "ca must name a file");
+            entry.ca.push_back(from_here(path));
+        }
+    } else if (key == "client") {
+        entry.client = read_client(value);
+    } else if (key == "skip_verify") {
+        entry.skip_verify = yes(value, key);
+    } else if (key == "header") {
+        entry.headers = read_headers(value);
+    } else if (key == "override_path") {
+        entry.override_path = yes(value, key);
+    } else if (key == "dial_timeout") {
+        const std::string& written = text(value, key);
+        const auto duration = parse_duration(written);
+        if (!duration || duration->count() <= 0)
+            refuse(value.source().begin, "dial_timeout: \"", printable(written), "\" is no duration such as 3s");
+        // Of less than a millisecond something is left.
+        entry.dial_timeout = std::chrono::ceil<std::chrono::milliseconds>(*duration);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void Reader::read_mirrors(const toml::node& hosts) {
+    const toml::table* const table = hosts.as_table();
+    if (table == nullptr)
+        wrong_type(hosts, "host", "a table");
+    // toml++ keeps tables in the order of their names.
+    std::vector<std::pair<Position, HostEntry>> found;
+    for (const auto& [key, value] : *table) {
+        const toml::table* const fields = value.as_table();
+        if (fields == nullptr)
+            wrong_type(value, cat("host \"", printable(key.str()), '"'), "a table");
+        const Position at = key.source().begin;
+        HostEntry entry{.url = std::string(key.str()), .line = at.line};
+        if (entry.url.empty())
+            refuse(at, "a host needs a URL");
+        for (const auto& [field, what] : *fields)
+            if (!read_field(entry, std::string(field.str()), what))
+                warn_unknown(field);
+        found.emplace_back(at, std::move(entry));
+    }
+    std::ranges::stable_sort(found, [](const auto& a, const auto& b) { return a.first < b.first; });
+    file_.mirrors.reserve(found.size());
+    for (auto& [position, entry] : found)
+        file_.mirrors.push_back(std::move(entry));
+}
+
+void Reader::read_root(const toml::table& root) {
+    for (const auto& [key, value] : root) {
+        if (key.str() == "host") {
+            read_mirrors(value);
+        } else if (key.str() == "server") {
+            file_.server.url = text(value, "server");
+            file_.server.line = key.source().begin.line;
+        } else if (!read_field(file_.server, std::string(key.str()), value)) {
+            warn_unknown(key);
+        }
+    }
+}
+
+HostsFile Reader::read(std::string_view text) {
+    toml::table root;
+    try {
+        root = toml::parse(text);
+    } catch (const toml::parse_error& error) {
+        refuse(error.source().begin, printable(error.description()));
+    }
+    read_root(root);
+    return std::move(file_);
+}
+
+} // namespace
+
+HostsFile parse_hosts_toml(std::string_view text, const std::string& path) {
+    return Reader(path).read(text);
+}
+
+} // namespace lade::registry

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/pieces.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace lade::registry {
+
+Piece* Pieces::next(std::uint64_t factor, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    const auto has_room = [&] {
+        return pieces_.empty() || next_ + std::min(length_ * factor, end_ - next_) <= position_ + window_ * length_;
+    };
+    if (!changed_.wait(lock, stop, [&] { return ended_ || next_ == end_ || has_room(); }))
+        throw Error(ErrorKind::cancelled, "interrupted");
+    if (ended_ || next_ == end_)
+        return nullptr;
+    Piece& piece = pieces_.emplace_back();
+    piece.first = next_;
+    next_ += std::min(length_ * factor, end_ - next_);
+    piece.end = next_;
+    return &piece;
+}
+
+void Pieces::add(Piece& piece, std::span<const std::byte> bytes) {
+    bool awaited = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        awaited = &piece == &pieces_.front();
+        piece.data.insert(piece.data.end(), bytes.begin(), bytes.end());
+        piece.first += bytes.size();
+    }
+    if (awaited)
+        changed_.notify_all();
+}
+
+void Pieces::finish(Piece& piece) {
+    {
+        const std::scoped_lock lock(mutex_);
+        piece.done = true;
+    }
+    changed_.notify_all();
+}
+
+void Pieces::end(std::exception_ptr error) noexcept {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!ended_)
+            error_ = std::move(error);
+        ended_ = true;
+    }
+    changed_.notify_all();
+}
+
+std::vector<std::byte> Pieces::take(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        const auto ready = [&] {
+            return pieces_.empty() ? ended_ || next_ == end_
+                                   : !pieces_.front().data.empty() || pieces_.front().done || ended_;
+        };
+        if (!changed_.wait(lock, stop, ready))
+            throw Error(ErrorKind::cancelled, "interrupted");
+        if (!pieces_.empty() && !pieces_.front().data.empty()) {
+            std::vector<std::byte> bytes = std::exchange(pieces_.front().data, {});
+            position_ += bytes.size();
+            return bytes;
+        }
+        if (!pieces_.empty() && pieces_.front().done) {
+            pieces_.pop_front();
+            changed_.notify_all();
+            continue;
+        }
+        if (error_)
+            std::rethrow_exception(error_);
+        return {};
+    }
+}
+
+std::uint64_t Pieces::position() const {
+    const std::scoped_lock lock(mutex_);
+    return position_;
+}
+
+bool Pieces::any_left() const {
+    const std::scoped_lock lock(mutex_);
+    return !ended_ && next_ != end_;
+}
+
+} // namespace lade::registry

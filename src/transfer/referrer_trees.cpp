@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/referrer_trees.hpp"
+
+#include <deque>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/size.hpp"
+#include "base/text.hpp"
+#include "oci/referrers.hpp"
+#include "transfer/referrers.hpp"
+
+namespace lade::transfer {
+
+namespace {
+
+// All of them are in memory at the same time.
+constexpr std::size_t max_text = 64 * mib;
+
+class Collector {
+public:
+    Collector(const ReferrerReader& reader, bool nondistributable, const std::function<void(const std::string&)>& warn)
+        : reader_(reader), nondistributable_(nondistributable), warn_(warn) {}
+
+    std::vector<ReferrerTree> collect(const ImageTree& image) {
+        for (const Document& document : image.documents)
+            add_subject(document.descriptor.digest, 0);
+        while (!pending_.empty()) {
+            const Subject subject = pending_.front();
+            pending_.pop_front();
+            for (const oci::Descriptor& one : reader_.find(subject.digest))
+                if (seen_.insert(one.digest).second && collect_one(subject.digest, one) &&
+                    subject.depth + 1 < max_referrer_depth)
+                    add_subject(one.digest, subject.depth + 1);
+        }
+        return std::move(found_);
+    }
+
+private:
+    struct Subject {
+        oci::Digest digest;
+        std::size_t depth;
+    };
+
+    void add_subject(const oci::Digest& digest, std::size_t depth) {
+        if (subjects_.insert(digest).second)
+            pending_.push_back({.digest = digest, .depth = depth});
+    }
+
+    bool collect_one(const oci::Digest& subject, const oci::Descriptor& referrer) {
+        try {
+            add(subject, referrer, read(subject, referrer));
+            return true;
+        } catch (const Error& error) {
+            // Anybody who may push can list what is gone or no document: that is no reason to have no image.
+            if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::invalid_argument)
+                throw;
+            warn_(cat("referrer ", referrer.digest, " is left out: ", error.message()));
+            return false;
+        }
+    }
+
+    ImageTree read(const oci::Digest& subject, const oci::Descriptor& referrer) {
+        CollectedTree found =
+            collect_tree(referrer, reader_.tree,
+                         {.skip_missing = false, .nondistributable = nondistributable_, .only = std::nullopt});
+        if (!found.whole)
+            throw Error(ErrorKind::not_found, kind_of(found.missing.front().descriptor), ' ',
+                        found.missing.front().descriptor.digest, " is not there");
+        const oci::Referral referral =
+            oci::parse_referral(found.tree.documents.back().text, cat("referrer ", referrer.digest));
+        if (!referral.subject || referral.subject->digest != subject)
+            throw Error(ErrorKind::invalid_argument, "it does not refer to ", subject);
+        return std::move(found.tree);
+    }
+
+    void add(const oci::Digest& subject, const oci::Descriptor& referrer, ImageTree tree) {
+        for (const Document& document : tree.documents)
+            text_ += document.text.size();
+        if (found_.size() == max_referrers_moved || text_ > max_text)
+            throw Error(ErrorKind::resource_exhausted, "more than ", max_referrers_moved, " referrers, or more than ",
+                        kib_size(max_text), " of their documents");
+        Document& root = tree.documents.back();
+        root.descriptor = oci::describe_referrer(root.text, referrer.media_type, referrer.digest);
+        found_.push_back({.subject = subject, .tree = std::move(tree)});
+    }
+
+    const ReferrerReader& reader_;
+    const bool nondistributable_;
+    const std::function<void(const std::string&)>& warn_;
+    std::set<oci::Digest> subjects_;
+    std::set<oci::Digest> seen_;
+    std::deque<Subject> pending_;
+    std::vector<ReferrerTree> found_;
+    std::size_t text_ = 0;
+};
+
+} // namespace
+
+std::vector<ReferrerTree> collect_referrers(const ImageTree& image, const ReferrerReader& reader, bool nondistributable,
+                                            const std::function<void(const std::string&)>& warn) {
+    return doing("referrers", [&] { return Collector(reader, nondistributable, warn).collect(image); });
+}
+
+} // namespace lade::transfer

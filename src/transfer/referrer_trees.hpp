@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What refers to an image, to follow it into another repository: each referrer is a tree of its own
+// (registry-and-unpack.md 2.11, 2.12).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "oci/manifest.hpp"
+#include "transfer/image_tree.hpp"
+
+namespace lade::transfer {
+
+struct ReferrerTree {
+    oci::Digest subject;
+    ImageTree tree; // its root is described as it is to be listed
+};
+
+struct ReferrerReader {
+    std::function<std::vector<oci::Descriptor>(const oci::Digest& subject)> find;
+    TreeReader tree;
+};
+
+// Those of each document of the image, and theirs, each once and behind what it refers to. One that is listed and is
+// none, or is not all there, is left out and `warn` told. resource_exhausted: beyond any use. Else as the reader.
+std::vector<ReferrerTree> collect_referrers(const ImageTree& image, const ReferrerReader& reader, bool nondistributable,
+                                            const std::function<void(const std::string&)>& warn);
+
+} // namespace lade::transfer
