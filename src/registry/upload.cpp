@@ -264,14 +264,16 @@ bool Upload::resume() {
 void Upload::cancel() noexcept {
     if (!location_)
         return;
-    attempt([&] {
-        ask({.method = "DELETE",
-             .url = *location_,
-             .connect_timeout = impatience,
-             .header_timeout = impatience,
-             .challenges = false},
-            std::stop_token());
-    });
+    const auto ask_once = [&] {
+        return ask({.method = "DELETE",
+                    .url = *location_,
+                    .connect_timeout = impatience,
+                    .header_timeout = impatience,
+                    .challenges = false},
+                   std::stop_token());
+    };
+    // Once more: who refuses a body unread may break the connection under the request that follows.
+    attempt([&] { with_retries({1, false}, std::stop_token(), ask_once, [] { return 0; }); });
     location_.reset();
 }
 
