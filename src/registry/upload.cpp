@@ -273,7 +273,7 @@ void Upload::cancel() noexcept {
                    std::stop_token());
     };
     // Once more: who refuses a body unread may break the connection under the request that follows.
-    attempt([&] { with_retries({1, false}, std::stop_token(), ask_once, [] { return 0; }); });
+    attempt([&] { with_retries({1, false}, std::stop_token(), ask_once, [] { return 0U; }); });
     location_.reset();
 }
 
