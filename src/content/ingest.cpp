@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
 #include "base/error.hpp"
@@ -20,27 +19,9 @@ namespace lade::content {
 
 namespace {
 
-constexpr std::size_t small_file = 16 * kib;
 constexpr std::size_t rehash_buffer = 1 * mib;
 // What a power cut may cost at most; a note costs some microseconds.
 constexpr std::uint64_t checkpoint_distance = 16 * mib;
-
-std::string path_of(const std::string& name) {
-    return "ingest/" + name;
-}
-
-// The stamps are for people and for resuming; they are not worth an fsync.
-void write_small(int directory, const std::string& name, std::string_view text) {
-    const Fd file = open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
-    write_all(file.get(), as_bytes(text), name);
-}
-
-bool same_directory(int fd, int parent, const std::string& name) {
-    struct stat held {};
-    struct stat found {};
-    return ::fstat(fd, &held) == 0 && ::fstatat(parent, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
-           held.st_dev == found.st_dev && held.st_ino == found.st_ino;
-}
 
 // The directory may be removed between our opening it and our getting its lock; then it is no longer the
 // ingest, and we begin again.
@@ -52,28 +33,9 @@ std::optional<FileLock> lock_directory(int parent, const std::string& path, Acqu
         if (!directory)
             continue;
         std::optional<FileLock> lock = acquire(std::move(*directory));
-        if (!lock || same_directory(lock->fd(), parent, path))
+        if (!lock || is_directory_at(lock->fd(), parent, path))
             return lock;
     }
-}
-
-std::optional<IngestStatus> read_status(int directory) {
-    auto ref = find_text(directory, "ref", small_file);
-    struct stat data {};
-    if (!ref || ::fstatat(directory, "data", &data, AT_SYMLINK_NOFOLLOW) != 0)
-        return std::nullopt;
-    const auto stamp = [&](const std::string& file) {
-        return parse_rfc3339(find_text(directory, file, small_file).value_or("")).value_or(Time{});
-    };
-    const Time modified =
-        Time(std::chrono::seconds(data.st_mtim.tv_sec) + std::chrono::nanoseconds(data.st_mtim.tv_nsec));
-    return IngestStatus{
-        .ref = *std::move(ref),
-        .offset = static_cast<std::uint64_t>(data.st_size),
-        .total = parse_number(find_text(directory, "total", small_file).value_or("")).value_or(0),
-        .started = stamp("startedat"),
-        .updated = std::max(stamp("updatedat"), modified),
-    };
 }
 
 std::uint64_t file_size(int fd) {
@@ -85,54 +47,6 @@ std::uint64_t file_size(int fd) {
 
 } // namespace
 
-void Tail::advance(std::uint64_t written) {
-    {
-        const std::scoped_lock lock(mutex_);
-        written_ = written;
-    }
-    changed_.notify_all();
-}
-
-void Tail::verified() {
-    {
-        const std::scoped_lock lock(mutex_);
-        state_ = State::verified;
-    }
-    changed_.notify_all();
-}
-
-void Tail::failed() {
-    {
-        const std::scoped_lock lock(mutex_);
-        if (state_ == State::writing)
-            state_ = State::failed;
-    }
-    changed_.notify_all();
-}
-
-std::uint64_t Tail::wait(std::uint64_t position, const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    const bool ready = changed_.wait(lock, stop, [&] { return written_ > position || state_ != State::writing; });
-    if (!ready || state_ == State::failed)
-        throw Error(ErrorKind::cancelled, "the download ended early");
-    return written_;
-}
-
-std::size_t Follower::read(std::span<std::byte> into) {
-    if (position_ == available_)
-        available_ = tail_->wait(position_, stop_);
-    const auto wanted = std::min<std::uint64_t>(into.size(), available_ - position_);
-    if (wanted == 0)
-        return 0;
-    const std::size_t n = read_some_at(data_.get(), into.first(static_cast<std::size_t>(wanted)), position_, "ingest");
-    if (n == 0) {
-        tail_->wait(0, stop_); // a writer that gave up says so
-        throw Error(ErrorKind::data_loss, "ingest: shorter than what was written");
-    }
-    position_ += n;
-    return n;
-}
-
 Ingest::Ingest(FileLock lock, int parent, std::string name)
     : lock_(std::move(lock)), parent_(parent), name_(std::move(name)) {}
 
@@ -143,7 +57,7 @@ Ingest::~Ingest() {
     if (data_) {
         // Best effort: the time is for `content active`, and a destructor does not throw.
         try {
-            write_small(lock_.fd(), "updatedat", rfc3339(status_.updated));
+            write_ingest_file(lock_.fd(), "updatedat", rfc3339(status_.updated));
         } catch (const Error&) {
             return;
         }
@@ -153,7 +67,7 @@ Ingest::~Ingest() {
 Ingest Ingest::open(const Blobs& blobs, const std::string& ref, std::uint64_t total, oci::Algorithm algorithm,
                     const std::stop_token& stop) {
     auto lock =
-        lock_directory(blobs.directory(), path_of(ingest_name(ref)), [&](Fd directory) -> std::optional<FileLock> {
+        lock_directory(blobs.directory(), ingest_path(ingest_name(ref)), [&](Fd directory) -> std::optional<FileLock> {
             return FileLock::acquire(std::move(directory), LockMode::exclusive, blobs.patience(), stop);
         });
     return resume(*std::move(lock), blobs, ref, total, algorithm, stop);
@@ -161,7 +75,7 @@ Ingest Ingest::open(const Blobs& blobs, const std::string& ref, std::uint64_t to
 
 std::optional<Ingest> Ingest::try_open(const Blobs& blobs, const std::string& ref, std::uint64_t total,
                                        oci::Algorithm algorithm, const std::stop_token& stop) {
-    auto lock = lock_directory(blobs.directory(), path_of(ingest_name(ref)), [](Fd directory) {
+    auto lock = lock_directory(blobs.directory(), ingest_path(ingest_name(ref)), [](Fd directory) {
         return FileLock::try_acquire(std::move(directory), LockMode::exclusive);
     });
     if (!lock)
@@ -173,7 +87,7 @@ Ingest Ingest::resume(FileLock lock, const Blobs& blobs, const std::string& ref,
                       oci::Algorithm algorithm, const std::stop_token& stop) {
     Ingest ingest(std::move(lock), blobs.directory(), ingest_name(ref));
     const int directory = ingest.lock_.fd();
-    const auto old = read_status(directory);
+    const auto old = read_ingest(directory);
     ingest.algorithm_ = algorithm;
     ingest.data_ = open_at(directory, "data", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (old && old->ref == ref && (old->total == 0 || total == 0 || old->total == total) &&
@@ -183,11 +97,11 @@ Ingest Ingest::resume(FileLock lock, const Blobs& blobs, const std::string& ref,
         ingest.restart();
         const Time time = now();
         ingest.status_ = {.ref = ref, .offset = 0, .total = total, .started = time, .updated = time};
-        write_small(directory, "ref", ref);
-        write_small(directory, "startedat", rfc3339(time));
-        write_small(directory, "updatedat", rfc3339(time));
+        write_ingest_file(directory, "ref", ref);
+        write_ingest_file(directory, "startedat", rfc3339(time));
+        write_ingest_file(directory, "updatedat", rfc3339(time));
         if (total > 0)
-            write_small(directory, "total", std::to_string(total));
+            write_ingest_file(directory, "total", std::to_string(total));
     }
     ingest.take_up(stop);
     return ingest;
@@ -329,66 +243,7 @@ void Ingest::publish(const Blobs& blobs, const oci::Digest& digest, bool durable
 
 void Ingest::remove() {
     data_.reset();
-    remove_tree(parent_, path_of(name_));
-}
-
-std::string ingest_name(const std::string& ref) {
-    return oci::Digest::of(ref).hex();
-}
-
-std::vector<std::string> ingest_names(const Blobs& blobs) {
-    std::vector<std::string> names = list_directory(blobs.directory(), "ingest");
-    std::erase_if(names, [&](const std::string& name) {
-        struct stat st {};
-        return ::fstatat(blobs.directory(), path_of(name).c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-               !S_ISDIR(st.st_mode);
-    });
-    return names;
-}
-
-std::vector<IngestStatus> list_ingests(const Blobs& blobs) {
-    std::vector<IngestStatus> all;
-    for (const std::string& name : ingest_names(blobs))
-        if (const auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
-            if (auto status = read_status(directory->get()))
-                all.push_back(*std::move(status));
-    return all;
-}
-
-std::optional<IngestStatus> find_ingest(const Blobs& blobs, const std::string& ref) {
-    const auto directory = find_at(blobs.directory(), path_of(ingest_name(ref)), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    auto status = directory ? read_status(directory->get()) : std::nullopt;
-    return status && status->ref == ref ? status : std::nullopt;
-}
-
-std::optional<std::uint64_t> size_of_dead_ingest(const Blobs& blobs, const std::string& name) {
-    auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (directory && !FileLock::try_acquire(std::move(*directory), LockMode::shared))
-        return std::nullopt;
-    return disk_usage(blobs.directory(), path_of(name)).size;
-}
-
-std::string ingest_holders(const Blobs& blobs, const std::string& name) {
-    struct stat st {};
-    if (::fstatat(blobs.directory(), path_of(name).c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return std::string(unknown_holder);
-    return lock_holders(st.st_dev, st.st_ino);
-}
-
-bool remove_dead_ingest(const Blobs& blobs, const std::string& name, const std::function<void()>& before) {
-    auto directory = find_at(blobs.directory(), path_of(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    std::optional<FileLock> lock;
-    if (directory) {
-        lock = FileLock::try_acquire(std::move(*directory), LockMode::exclusive);
-        if (!lock)
-            return false;
-    }
-    if (before)
-        before();
-    // Its owner may have removed it and another made it anew before we had the lock of the old one.
-    if (lock && same_directory(lock->fd(), blobs.directory(), path_of(name)))
-        remove_tree(blobs.directory(), path_of(name));
-    return true;
+    remove_tree(parent_, ingest_path(name_));
 }
 
 } // namespace lade::content

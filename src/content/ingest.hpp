@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A blob on its way in: not yet verified, resumable, locked by the process that writes it. On disk it is
-// containerd's own layout, ingest/<hex of sha256(ref)>/{ref,data,startedat,updatedat,total}, and checkpoints.hpp's
-// file.
+// A blob on its way in: not yet verified, resumable, locked by the process that writes it. On disk it is a directory of
+// ingest_files.hpp, with checkpoints.hpp's file in it.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -20,51 +16,11 @@
 #include "base/stream.hpp"
 #include "base/text.hpp"
 #include "content/blobs.hpp"
+#include "content/follower.hpp"
+#include "content/ingest_files.hpp"
 #include "oci/digest.hpp"
 
 namespace lade::content {
-
-struct IngestStatus {
-    std::string ref; // as given to Ingest::open
-    std::uint64_t offset = 0;
-    std::uint64_t total = 0; // 0: unknown
-    Time started{};
-    Time updated{};
-};
-
-// How far the writer of an ingest is; what its followers wait on. Shared by one writer and any number of
-// followers, hence shared_ptr: a follower may outlive the writer.
-class Tail {
-public:
-    void advance(std::uint64_t written);
-    void verified();
-    void failed();
-    // Waits until more than `position` bytes are there or the ingest ended; the number of bytes there.
-    // Error cancelled when the writer failed (its own error is the one to show) or stop was requested.
-    std::uint64_t wait(std::uint64_t position, const std::stop_token& stop);
-
-private:
-    enum class State { writing, verified, failed };
-    std::mutex mutex_;
-    std::condition_variable_any changed_;
-    std::uint64_t written_ = 0;
-    State state_ = State::writing;
-};
-
-// Reads behind the writer. Its end comes only after the digest matched.
-class Follower final : public Source {
-public:
-    Follower(Fd data, std::shared_ptr<Tail> tail, std::stop_token stop)
-        : data_(std::move(data)), tail_(std::move(tail)), stop_(std::move(stop)) {}
-    std::size_t read(std::span<std::byte> into) override;
-
-private:
-    Fd data_;
-    std::shared_ptr<Tail> tail_;
-    std::stop_token stop_;
-    std::uint64_t position_ = 0;
-    std::uint64_t available_ = 0;
-};
 
 // What the bytes of an ingest have to be, as far as it is known.
 struct Expected {
@@ -135,26 +91,5 @@ private:
     std::uint64_t noted_ = 0; // the last checkpoint
     std::shared_ptr<Tail> tail_ = std::make_shared<Tail>();
 };
-
-// The directory names of all ingests on disk, live or not.
-std::vector<std::string> ingest_names(const Blobs& blobs);
-
-// Every ingest on disk, live or not; ones that vanish meanwhile are left out.
-std::vector<IngestStatus> list_ingests(const Blobs& blobs);
-// nullopt when there is no such ingest on disk.
-std::optional<IngestStatus> find_ingest(const Blobs& blobs, const std::string& ref);
-
-// The directory name of a ref.
-std::string ingest_name(const std::string& ref);
-
-// The bytes on disk of an ingest directory that no living process holds; nullopt when one does.
-std::optional<std::uint64_t> size_of_dead_ingest(const Blobs& blobs, const std::string& name);
-
-// Who writes the ingest of this directory name, as lock_holders() says it.
-std::string ingest_holders(const Blobs& blobs, const std::string& name);
-
-// Removes an ingest directory unless a living process holds it; false then. `before` runs first, under the ingest's
-// lock, also when there is no directory.
-bool remove_dead_ingest(const Blobs& blobs, const std::string& name, const std::function<void()>& before = {});
 
 } // namespace lade::content

@@ -2,7 +2,7 @@
 // What filters call the fields of what the store keeps.
 #pragma once
 
-#include "content/ingest.hpp"
+#include "content/ingest_files.hpp"
 #include "meta/fields.hpp"
 
 namespace lade::store {

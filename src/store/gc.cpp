@@ -12,7 +12,7 @@
 #include "base/fault.hpp"
 #include "base/text.hpp"
 #include "base/tree.hpp"
-#include "content/ingest.hpp"
+#include "content/ingest_files.hpp"
 #include "meta/content.hpp"
 #include "meta/expiry.hpp"
 #include "meta/images.hpp"
