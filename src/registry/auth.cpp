@@ -4,13 +4,15 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/base64.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/size.hpp"
 #include "base/text.hpp"
-#include "registry/retry.hpp"
+#include "registry/document_receiver.hpp"
+#include "registry/redirects.hpp"
 #include "registry/status.hpp"
 
 namespace lade::registry {
@@ -24,19 +26,6 @@ constexpr std::size_t max_token_reply = 1 * mib;
 constexpr std::string_view client_id = "lade";
 constexpr seconds default_expiry{60};
 constexpr seconds longest_expiry{24 * 3600};
-constexpr unsigned max_redirects = 10;
-
-// Takes the reply of a token server into memory.
-class TokenReceiver final : public Receiver {
-public:
-    explicit TokenReceiver(const Request& request) : sink_(max_token_reply, cat(describe(request), ": the reply")) {}
-    void begin(const Response& /*head*/) override {}
-    void write(std::span<const std::byte> bytes) override { sink_.write(bytes); }
-    std::string take() { return sink_.take(); }
-
-private:
-    StringSink sink_;
-};
 
 // A reply to the password form that only says that the form is not understood.
 bool wants_get(int status) {
@@ -206,18 +195,18 @@ Url Authorizer::checked_realm(const Challenge& challenge, const Url& origin) con
 
 Response Authorizer::ask(Request request, std::string& body, const std::stop_token& stop) {
     request.headers.emplace_back("Accept: application/json");
-    for (unsigned redirects = 0;; ++redirects) {
-        TokenReceiver receiver(request);
+    for (Redirects redirects;;) {
+        DocumentReceiver receiver(cat(describe(request), ": the reply"), max_token_reply);
         Response response = client_.send(request, receiver, stop);
         throw_if_transient(request, response);
         body = receiver.take();
         if (!response.is_redirect())
             return response;
-        const auto target = request.url.resolve(response.find("location").value_or(""));
-        if (!target || !target->same_origin(request.url) || redirects == max_redirects)
+        Url target = redirects.next(request, response);
+        if (!target.same_origin(request.url))
             throw Error(ErrorKind::permission_denied, describe(request),
-                        ": refused to follow a token server's redirect", target ? cat(" to ", target->shown()) : "");
-        request.url = *target;
+                        ": refused to follow a token server's redirect to ", target.shown());
+        request.url = std::move(target);
     }
 }
 
