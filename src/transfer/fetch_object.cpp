@@ -2,43 +2,34 @@
 #include "transfer/fetch_object.hpp"
 
 #include "base/error.hpp"
-#include "base/fd.hpp"
-#include "oci/schema1.hpp"
-#include "transfer/blame.hpp"
+#include "transfer/fetch.hpp"
 
 namespace lade::transfer {
 
 namespace {
 
-void send(registry::Repository& repository, const oci::Descriptor& descriptor, Sink& sink,
-          const std::stop_token& stop) {
-    const auto mismatch = [&](const oci::Digest& found) {
-        return Error(ErrorKind::data_loss, descriptor.digest, ": the content received has digest ", found);
+void send(registry::Repository& repository, const oci::Descriptor& descriptor, const registry::Options& options,
+          Sink& sink, const std::stop_token& stop) {
+    const auto warn = [&](const std::string& text) {
+        if (options.warn)
+            options.warn(text);
     };
-    if (descriptor.size > oci::max_document) {
-        oci::HashingSink hashed(sink, descriptor.digest.algorithm());
-        repository.fetch(descriptor, 0, hashed, stop);
-        const oci::Digest found = hashed.digest();
-        if (found == descriptor.digest)
-            return;
-        // What is out cannot be taken back.
-        Error error = mismatch(found);
-        if (const std::string host = repository.blame(descriptor.digest).host; !host.empty())
-            error.add_context(host);
-        throw error; // NOLINT(misc-throw-by-value-catch-by-reference)
+    if (descriptor.size <= oci::max_document) {
+        const std::string text = doing([&] { return descriptor.digest.string(); },
+                                       [&] { return receive_document(repository, descriptor, stop, warn); });
+        sink.write(as_bytes(text));
+        return;
     }
-    for (;;) {
-        StringSink whole(oci::max_document, descriptor.digest.string());
-        repository.fetch(descriptor, 0, whole, stop);
-        const std::string text = whole.take();
-        const oci::Digest found =
-            oci::document_digest(descriptor.media_type, text, descriptor.digest.algorithm(), "the content");
-        if (found == descriptor.digest) {
-            sink.write(as_bytes(text));
-            return;
-        }
-        blame(repository, descriptor, mismatch(found), [](const std::string&) {});
-    }
+    oci::HashingSink hashed(sink, descriptor.digest.algorithm());
+    repository.fetch(descriptor, 0, hashed, stop);
+    const oci::Digest found = hashed.digest();
+    if (found == descriptor.digest)
+        return;
+    // What is out cannot be taken back.
+    Error error(ErrorKind::data_loss, descriptor.digest, ": the content received has digest ", found);
+    if (const std::string host = repository.blame(descriptor.digest).host; !host.empty())
+        error.add_context(host);
+    throw error; // NOLINT(misc-throw-by-value-catch-by-reference)
 }
 
 } // namespace
@@ -51,7 +42,7 @@ void fetch_object(const oci::Reference& reference, const registry::Options& opti
               const oci::Descriptor object = reference.digest()
                                                  ? repository.resolve_blob(*reference.digest(), true, stop)
                                                  : repository.resolve(stop);
-              send(repository, object, sink, stop);
+              send(repository, object, options, sink, stop);
           });
 }
 
@@ -67,7 +58,7 @@ void fetch_blobs(const oci::Reference& reference, const std::vector<oci::Digest>
                   // Where it was found decides what it is asked for as.
                   if (!document && !media_type.empty() && !oci::media_type::is_document(descriptor.media_type))
                       descriptor.media_type = media_type;
-                  send(repository, descriptor, sink, stop);
+                  send(repository, descriptor, options, sink, stop);
               });
 }
 

@@ -170,6 +170,9 @@ class WrittenByHand(Pulls, RegistryCase):
                 self.assertEqual(result.code, 0, result.err)
                 self.assertIn(f"{mirror.host} sent something else", result.err)
                 self.assertEqual(self.registry.count("GET", "/manifests/"), 1)
+                result = self.lade.run("content", "fetch-object", "--hosts-dir", self.scratch / "certs.d", ref)
+                self.assertEqual((result.code, result.out.encode()), (0, text), result.err)
+                self.assertIn(f"{mirror.host} sent something else", result.err)
         self.registry.fault = served(wrong[0])
         self.fails(self.lade.run("images", "pull", "--no-unpack", "--hosts-dir", self.scratch / "certs.d", ref), 8, digest(text), self.registry.host)
 
