@@ -6,6 +6,7 @@ import subprocess
 import threading
 
 from support.broken import basic
+from support.faults import SHORT
 from support.images import OCI, Image, digest, index_of, Layer
 from support.program import Lade, need_tools
 from support.registry import StockRegistry
@@ -115,7 +116,7 @@ class Copies(Copying):
         release = threading.Event()
         self.addCleanup(release.set)
         self.registry.fault = lambda handler, path: self.is_body("PUT")(handler, path) and release.wait(60) and False
-        self.fails(self.copy("--stall-timeout", "500ms", "--retries", "0", src, self.ref), 6, "not a byte")
+        self.fails(self.copy("--stall-timeout", SHORT, "--retries", "0", src, self.ref), 6, "not a byte")
 
     def test_on_one_registry_it_is_mounted(self):
         src = self.registry.add(self.image)

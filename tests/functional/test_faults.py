@@ -82,9 +82,12 @@ class Connections(FaultCase):
     def test_a_connection_that_is_closed_after_each_answer(self):
         def rule(handler, path):
             handler.close_connection = True
+            handler.says_close = says_close
 
         self.rule = rule
-        self.pull_ok()
+        for says_close in (True, False):
+            self.pull_ok()
+            self.lade.ok("images", "rm", self.ref)
 
     def test_what_is_no_http(self):
         self.on_manifest(lambda handler: handler.raw(b"220 mail.example ESMTP\r\n" * 3))

@@ -10,6 +10,7 @@ import urllib.parse
 
 from support.broken import BrokenRegistry, RegistryCase, basic
 from support.elsewhere import Elsewhere, certificate
+from support.faults import SHORT
 from support.images import Image, Layer
 from support.program import Case, need_root, need_tools
 from support.registry import StockRegistry, free_port
@@ -184,7 +185,7 @@ class OutOfReach(Hosts):
         hung = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.addCleanup(hung.close)
         self.write(self.entry(url="http://127.0.0.1:%d" % hung.getsockname()[1]))
-        self.pull_ok("--timeout", "300ms")
+        self.pull_ok("--timeout", SHORT)
         hung.setblocking(False)
         hung.accept()[0].close()
         with self.assertRaises(BlockingIOError):
@@ -252,7 +253,7 @@ class OutOfReach(Hosts):
     def test_a_body_that_stalls_on_a_mirror_goes_on_from_the_registry(self):
         self.stall(self.mirror, self.image.layers[1]["digest"])
         self.write(self.entry())
-        self.pull_ok("--stall-timeout", "300ms", "--retries", "0")
+        self.pull_ok("--stall-timeout", SHORT, "--retries", "0")
         self.assertEqual(self.ranges(self.registry), ["bytes=150000-"])
 
     def test_a_reader_that_fails_is_no_reason_to_ask_others(self):

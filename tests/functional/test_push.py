@@ -10,6 +10,7 @@ import threading
 from support.broken import BrokenRegistry, basic
 from support.images import DOCKER, OCI, Image, Layer, digest, index_of
 from support.program import Case, need_root, need_tools
+from support.faults import DEADLINE, SHORT
 from support.registry import StockRegistry
 from support.tokens import TokenServer
 from support.writable import WritableRegistry
@@ -361,7 +362,54 @@ class Faults(Broken):
         release = threading.Event()
         self.addCleanup(release.set)
         self.registry.fault = lambda handler, path: self.is_body("PUT")(handler, path) and release.wait(60) and False
-        self.fails(self.push("--stall-timeout", "500ms", "--retries", "0", self.ref, source), 6, "not a byte taken")
+        self.fails(self.push("--stall-timeout", SHORT, "--retries", "0", self.ref, source), 6, "not a byte taken")
+
+    def test_a_last_request_that_is_never_answered(self):
+        source = self.source(self.image)
+        release = threading.Event()
+        self.addCleanup(release.set)
+        for flags in ((), ("--chunk-size", "256KiB")):
+            with self.subTest(flags):
+                hung = []
+
+                def fault(handler, path, hung=hung):
+                    if handler.command != "PUT" or "/uploads/" not in path:
+                        return None
+                    hung.append(self.registry.body(handler))
+                    release.wait(60)
+                    return True
+
+                self.registry.fault = fault
+                self.fails(self.push("--uploads", "1", "--timeout", SHORT, "--retries", "0", *flags, self.ref, source), 6, "no reply within")
+                self.assertEqual(len(hung), 1)
+
+    def test_ctrl_c_takes_the_upload_back(self):
+        source = self.source(self.image)
+        for flags in ((), ("--chunk-size", "256KiB")):
+            for when in ("body", "reply"):
+                with self.subTest(flags=flags, when=when):
+                    reached, release = threading.Event(), threading.Event()
+                    self.addCleanup(release.set)
+
+                    def fault(handler, path, when=when, reached=reached, release=release):
+                        if handler.command not in ("PUT", "PATCH") or int(handler.headers["Content-Length"]) < 100_000:
+                            return None
+                        if when == "reply":
+                            self.registry.body(handler)
+                        reached.set()
+                        release.wait(60)
+                        return True
+
+                    self.registry.fault = fault
+                    process = self.lade.start("images", "push", "--progress", "none", "--uploads", "1", *flags, self.ref, source)
+                    self.assertTrue(reached.wait(60))
+                    process.send_signal(signal.SIGINT)
+                    # It does not wait for what never comes, however long that would be waited for otherwise.
+                    process.communicate(timeout=DEADLINE)
+                    self.assertEqual(process.returncode, -signal.SIGINT)
+                    self.assertEqual(self.registry.uploads, {})
+                    self.assertEqual(self.registry.manifests.get("1"), None)
+                    release.set()
 
     def test_mounting_takes_the_nearest_repository(self):
         source = self.pulled(self.registry, self.image)

@@ -185,7 +185,7 @@ class Replies(Ranges):
                 busy.release()
 
         self.on_big(reply)
-        self.chunked("--retries", "2")
+        self.chunked("--retries", "4")
 
     def test_a_range_that_is_cut_is_taken_up_by_itself(self):
         to_cut, lock = {0, 2 * CHUNK}, threading.Lock()
@@ -277,4 +277,5 @@ class Killed(Ranges):
         self.registry.fault = None
         self.registry.requests.clear()
         self.chunked()
-        self.assertEqual(self.asked()[0], f"bytes=20000-{20_000 + CHUNK - 1}")
+        # What the process that died had asked for may be written down as late as this; it began behind the first range.
+        self.assertEqual(min(self.asked(), key=lambda asked: int(re.match(r"bytes=(\d+)-", asked)[1])), f"bytes=20000-{20_000 + CHUNK - 1}")

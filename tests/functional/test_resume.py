@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+from support.faults import SHORT
 from support.images import Image, Layer, digest
 from support.program import need_root
 from test_hosts import Hosts
@@ -128,7 +129,7 @@ class InOneRun(Resume):
 
         self.on_big(*[silent] * 9, registry=self.mirror)
         self.write(self.entry())
-        self.pull_ok("--stall-timeout", "300ms")
+        self.pull_ok("--stall-timeout", SHORT)
         self.assertEqual(len(self.asked(self.mirror)), 1)
         self.assertEqual(self.asked(), [None])
 

@@ -25,6 +25,7 @@ class BrokenRegistry:
         self.manifests = {}  # tag or digest -> (media type, bytes)
         self.requests = []
         self.referrers_page = None  # how many referrers the API tells at a time; None: there is no such API
+        self.etags = False  # of manifests
         self.fault = None
         self.pause = 0       # seconds between pieces of a body
         self.piece = 64 * 1024
@@ -38,6 +39,7 @@ class BrokenRegistry:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True  # header and body go out as two writes
+            says_close = True  # False: a connection that is closed behind an answer is closed without a word
 
             def log_message(self, *args):
                 pass
@@ -63,6 +65,8 @@ class BrokenRegistry:
                 self.send_response(status)
                 headers = dict(headers)
                 headers.setdefault("Content-Length", str(len(body)))
+                if self.close_connection and self.says_close:
+                    headers.setdefault("Connection", "close")
                 for key, value in headers.items():
                     if value is not None:
                         self.send_header(key, value)
@@ -137,7 +141,7 @@ class BrokenRegistry:
             return handler.error(404, "MANIFEST_UNKNOWN", "manifest unknown")
         media_type, text = self.manifests[name]
         digest = "sha256:" + hashlib.sha256(text).hexdigest()
-        return handler.answer(200, text, {"Content-Type": media_type, "Docker-Content-Digest": digest})
+        return handler.answer(200, text, {"Content-Type": media_type, "Docker-Content-Digest": digest, "ETag": f'"{digest}"' if self.etags else None})
 
     def serve_referrers(self, handler, path):
         """By the subjects of the manifests; a page begins behind the digest `last`."""
@@ -175,6 +179,8 @@ class BrokenRegistry:
             headers["Content-Range"] = f"bytes {start}-{last}/{len(body)}"
         part = body[start : last + 1]
         headers["Content-Length"] = str(len(part) if length is None else length)
+        if handler.close_connection and handler.says_close:
+            headers["Connection"] = "close"
         handler.send_response(status)
         for key, value in headers.items():
             handler.send_header(key, value)

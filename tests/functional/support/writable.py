@@ -25,21 +25,35 @@ class WritableRegistry(BrokenRegistry):
 
     def body(self, handler, limit=None):
         length = int(handler.headers.get("Content-Length") or 0)
-        return handler.rfile.read(length if limit is None else min(limit, length))
+        data = handler.rfile.read(length if limit is None else min(limit, length))
+        handler.unread = length - len(data)
+        return data
+
+    def drain(self, handler):
+        """What was not read of a body. A connection that is closed before breaks, and with it the answer may be lost."""
+        try:
+            while handler.unread > 0 and (data := handler.rfile.read(min(handler.unread, 1 << 16))):
+                handler.unread -= len(data)
+        except (OSError, ValueError):
+            pass  # it is gone already
 
     def serve(self, handler):
         with self.lock:
             self.requests.append((handler.command, handler.path, dict(handler.headers)))
+        handler.unread = int(handler.headers.get("Content-Length") or 0)
         url = urllib.parse.urlsplit(handler.path)
         query = dict(urllib.parse.parse_qsl(url.query))
         try:
+            # What a fault does not read of a body would be taken for the next request.
+            kept, handler.close_connection = handler.close_connection, handler.close_connection or handler.command in ("PUT", "PATCH")
             if self.fault and self.fault(handler, url.path) is True:
-                # What was not read of a body would be taken for the next request.
-                handler.close_connection |= handler.command in ("PUT", "PATCH")
+                self.drain(handler)
                 return
+            handler.close_connection = kept
             if self.largest_body is not None and int(handler.headers.get("Content-Length") or 0) > self.largest_body:
                 handler.close_connection = True
                 handler.error(413, "SIZE_INVALID", "too large")
+                self.drain(handler)
             elif "/blobs/uploads/" in url.path:
                 self.serve_upload(handler, url.path, query)
             elif handler.command == "PUT" and "/manifests/" in url.path:
