@@ -10,7 +10,7 @@ import threading
 from support.broken import BrokenRegistry, basic
 from support.images import DOCKER, OCI, Image, Layer, digest, index_of
 from support.program import Case, need_root, need_tools
-from support.faults import DEADLINE, SHORT
+from support.proxy import Proxy
 from support.registry import StockRegistry
 from support.tokens import TokenServer
 from support.writable import WritableRegistry
@@ -97,6 +97,22 @@ class Stock(Pushing):
     def test_its_own_name_and_a_digest(self):
         image = Image([Layer().file("f", "text")])
         source = self.source(image)
+    def test_a_piece_that_is_cut(self):
+        """This registry does not know its upload any more after a PATCH that was cut: all of the blob goes again, once, and what
+        it has of the first upload is its own to purge."""
+        image = Image([noise(6 * MIB)], compression="plain")
+        source = self.source(image)
+        proxy = Proxy(self.registry.host, cut_up=3 * MIB + MIB // 2, cuts=1).start()
+        self.addCleanup(proxy.stop)
+        result = self.push("--uploads", "1", "--chunk-size", "1MiB", f"{proxy.host}/cut:1", source)
+        self.assertEqual(result.code, 0, result.err)
+        self.assertEqual(proxy.severed, 1)
+        self.skopeo("copy", "--quiet", "--src-tls-verify=false", f"docker://{self.registry.host}/cut:1", f"dir:{self.scratch}/cut")
+        size = sum(len(blob) for blob in image.blobs.values())
+        self.assertLess(proxy.taken, proxy.cut_up + size + MIB // 4)
+        left = list((self.registry.scratch / "data").glob("**/_uploads/*"))
+        self.assertLessEqual(len(left), 1)
+
         ref = f"{self.registry.host}/own:1"
         self.lade.ok("images", "tag", source, ref)
         self.assertEqual(self.push(ref).out, f"{ref}@{image.root}\n")

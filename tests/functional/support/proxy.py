@@ -77,14 +77,14 @@ class Requests:
 
 class Proxy:
     """`to` is host:port. `cut`: each connection ends after so many bytes to the client, of the first `cuts` connections
-    that carry as many, or of all. `refuse`: this share of requests is answered with 503. `round_trip`: seconds; opening a
+    that carry as many, or of all; `cut_up`: the same of bytes from the client, of which `taken` are passed on. `refuse`: this share of requests is answered with 503. `round_trip`: seconds; opening a
     connection takes one too. `rate`: bytes a second to the client, on each connection."""
 
-    def __init__(self, to, cut=None, cuts=None, refuse=0.0, seed=1, round_trip=0.0, rate=None):
-        self.to, self.cut, self.cuts, self.refuse = to, cut, cuts, refuse
+    def __init__(self, to, cut=None, cuts=None, refuse=0.0, seed=1, round_trip=0.0, rate=None, cut_up=None):
+        self.to, self.cut, self.cuts, self.refuse, self.cut_up = to, cut, cuts, refuse, cut_up
         self.round_trip, self.rate = round_trip, rate
         self.random = random.Random(seed)
-        self.passed = self.connections = self.requests = self.refused = self.severed = 0
+        self.passed = self.taken = self.connections = self.requests = self.refused = self.severed = 0
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.host = "127.0.0.1:%d" % self.socket.getsockname()[1]
         self.loop = asyncio.new_event_loop()
@@ -146,7 +146,7 @@ class Proxy:
                     one.close()
 
     async def upward(self, reader, far, there, back):
-        requests = Requests()
+        requests, carried = Requests(), 0
         # The client believes that it is connected as soon as it has called.
         await asyncio.sleep(self.round_trip)
         while data := await reader.read(PIECE):
@@ -161,6 +161,16 @@ class Proxy:
                     far.close()
                     await there.put(b"")
                     return
+            carried += len(data)
+            if self.cut_up is not None and carried >= self.cut_up and (self.cuts is None or self.severed < self.cuts):
+                self.severed += 1
+                data = data[: len(data) - (carried - self.cut_up)]
+                self.taken += len(data)
+                await there.put(data)
+                await there.put(b"")
+                await back.put(b"")
+                return
+            self.taken += len(data)
             await there.put(data)
         far.close()
         await there.put(b"")
