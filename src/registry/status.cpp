@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -16,6 +18,28 @@ namespace {
 
 constexpr std::size_t max_shown = 1024;
 constexpr std::array transient{408, 429, 500, 502, 503, 504};
+
+struct Said {
+    std::string code;
+    std::string message;
+};
+
+std::vector<Said> errors_of(std::string_view body) {
+    if (!trim(body).starts_with('{'))
+        return {};
+    try {
+        const Json document = parse_json(body, "error");
+        std::vector<Said> said;
+        if (const Json* errors = find_array(document, "errors"))
+            for (const Json& error : *errors)
+                said.push_back({.code = find_string(error, "code").value_or(""),
+                                .message = find_string(error, "message").value_or("")});
+        return said;
+    } catch (const Error&) {
+        // A body that cannot be read adds nothing to the status it came with.
+        return {};
+    }
+}
 
 std::string describe(const Request& request, const Response& response, std::string_view denied = {}) {
     std::string text = cat(registry::describe(request), ": ", status_text(response.status));
@@ -89,25 +113,20 @@ std::string status_text(int status) {
 }
 
 std::string error_text(std::string_view body) {
-    if (!trim(body).starts_with('{'))
-        return "";
-    try {
-        const Json document = parse_json(body, "error");
-        std::vector<std::string> said;
-        if (const Json* errors = find_array(document, "errors"))
-            for (const Json& error : *errors) {
-                const std::string code = find_string(error, "code").value_or("");
-                const std::string message = find_string(error, "message").value_or("");
-                said.push_back(printable(cat(code, code.empty() || message.empty() ? "" : ": ", message)));
-            }
-        std::string text = join(said, "; ");
-        if (text.size() > max_shown)
-            text = text.substr(0, max_shown) + "...";
-        return text;
-    } catch (const Error&) {
-        // A body that cannot be read adds nothing to the status it came with.
-        return "";
-    }
+    std::vector<std::string> said;
+    for (const Said& one : errors_of(body))
+        said.push_back(printable(cat(one.code, one.code.empty() || one.message.empty() ? "" : ": ", one.message)));
+    std::string text = join(said, "; ");
+    if (text.size() > max_shown)
+        text = text.substr(0, max_shown) + "...";
+    return text;
+}
+
+std::vector<std::string> error_codes(std::string_view body) {
+    std::vector<std::string> codes;
+    for (Said& one : errors_of(body))
+        codes.push_back(std::move(one.code));
+    return codes;
 }
 
 void throw_if_transient(const Request& request, const Response& response) {

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "registry/http.hpp"
 
@@ -14,6 +15,9 @@ std::string status_text(int status);
 
 // The `errors` of a registry's JSON, "CODE: message" joined by "; "; "" when there are none.
 std::string error_text(std::string_view body);
+
+// Their codes, as the distribution specification has them.
+std::vector<std::string> error_codes(std::string_view body);
 
 // What 401 and 403 mean when an image is asked for.
 inline constexpr std::string_view denied_meaning = "pull access denied, the repository may not exist or needs a login";

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "registry/piece_sender.hpp"
 #include "registry/resolve.hpp"
 #include "registry/status.hpp"
 
@@ -22,35 +23,19 @@ constexpr const char* octets = "Content-Type: application/octet-stream";
 // libcurl says of a POST that it is a form unless it is told to say nothing.
 constexpr const char* no_type = "Content-Type:";
 
-// The bytes [begin, end) of a blob as a request's body.
-class Piece final : public Sender {
-public:
-    Piece(CheckedContent& content, std::uint64_t begin, std::uint64_t end)
-        : content_(content), begin_(begin), end_(end), position_(begin) {}
-
-    std::uint64_t size() const override { return end_ - begin_; }
-    void rewind() override { position_ = begin_; }
-    std::size_t read(std::span<std::byte> into) override {
-        if (position_ == end_)
-            return 0;
-        content_.seek(position_);
-        const std::size_t n =
-            content_.read(into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), end_ - position_))));
-        position_ += n;
-        return n;
-    }
-
-private:
-    CheckedContent& content_;
-    std::uint64_t begin_;
-    std::uint64_t end_;
-    std::uint64_t position_;
-};
-
-// A way of uploading that the registry does not know; one that it knows may fail in others.
-bool is_unknown_way(int status) {
-    constexpr std::array statuses{400, 405, 411, 415, 501};
-    return std::ranges::find(statuses, status) != statuses.end();
+// A way of uploading that the registry does not know. One that it knows may fail in others, and what it says of the
+// content or the name is true of either way.
+bool is_unknown_way(const Response& response) {
+    static constexpr std::array statuses{400, 405, 411, 415, 501};
+    static constexpr std::array<std::string_view, 13> other_causes{
+        "BLOB_UNKNOWN",     "DENIED",          "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID",
+        "MANIFEST_UNKNOWN", "NAME_INVALID",    "NAME_UNKNOWN",   "QUOTA_EXCEEDED",        "SIZE_INVALID",
+        "TAG_INVALID",      "TOOMANYREQUESTS", "UNAUTHORIZED",
+    };
+    return std::ranges::find(statuses, response.status) != statuses.end() &&
+           std::ranges::none_of(error_codes(response.body), [](const std::string& code) {
+               return std::ranges::find(other_causes, code) != other_causes.end();
+           });
 }
 
 // "0-499" is 500 bytes; "0-0" is what registries say of an upload that has none. Some put "bytes=" before it.
@@ -173,7 +158,7 @@ bool Upload::narrow() {
 }
 
 bool Upload::send_whole() {
-    Piece body(content_, 0, blob_.size);
+    PieceSender body(content_, 0, blob_.size);
     const Channel::Answer answer = ask(
         {.method = "PUT", .headers = {octets}, .url = completing_url(), .sender = &body, .header_timeout = completion_},
         stop_);
@@ -191,7 +176,7 @@ bool Upload::send_whole() {
 bool Upload::send_pieces() {
     while (taken_ < blob_.size) {
         const std::uint64_t end = taken_ + std::min(piece_, blob_.size - taken_);
-        Piece body(content_, taken_, end);
+        PieceSender body(content_, taken_, end);
         const Channel::Answer answer = ask({.method = "PATCH",
                                             .headers = {octets, cat("Content-Range: ", taken_, '-', end - 1)},
                                             .url = *location_,
@@ -204,7 +189,7 @@ bool Upload::send_pieces() {
             continue;
         if (status == 416)
             throw Transient(describe(answer.request), ": ", status_text(status));
-        if (is_unknown_way(status) && !changed_way_)
+        if (is_unknown_way(answer.response) && !changed_way_)
             return false;
         if (!answer.response.ok())
             throw_status(answer.request, answer.response, answer.denied);
@@ -217,7 +202,7 @@ bool Upload::send_pieces() {
         if (taken_ <= before)
             throw Transient(describe(answer.request), ": nothing of it was taken");
     }
-    Piece nothing(content_, blob_.size, blob_.size);
+    PieceSender nothing(content_, blob_.size, blob_.size);
     const Channel::Answer answer = ask({.method = "PUT",
                                         .headers = {octets},
                                         .url = completing_url(),
@@ -229,8 +214,7 @@ bool Upload::send_pieces() {
         lose(answer);
     if (status == 416)
         throw Transient(describe(answer.request), ": ", status_text(status));
-    // Or one that it does not put together again as it was.
-    if (is_unknown_way(status) && !changed_way_)
+    if (is_unknown_way(answer.response) && !changed_way_)
         return false;
     if (!answer.response.ok() || status == 202)
         throw_status(answer.request, answer.response, answer.denied);

@@ -380,6 +380,50 @@ class Faults(Broken):
         self.registry.fault = lambda handler, path: self.is_body("PUT")(handler, path) and release.wait(60) and False
         self.fails(self.push("--stall-timeout", SHORT, "--retries", "0", self.ref, source), 6, "not a byte taken")
 
+    def test_what_is_refused_for_what_it_is_does_not_go_another_way(self):
+        source = self.source(self.image)
+        size = sum(len(blob) for blob in self.image.blobs.values())
+        for method, code in (("PUT", "DIGEST_INVALID"), ("PUT", "SIZE_INVALID"), ("PATCH", "NAME_INVALID"), ("PATCH", "DENIED"), ("PUT", "MANIFEST_INVALID")):
+            with self.subTest(method=method, code=code):
+                self.registry.has.clear()
+                self.registry.received = 0
+                seen = []
+
+                def fault(handler, path, method=method, code=code, seen=seen):
+                    # The uploads in pieces alone.
+                    name = path.rsplit("/", 1)[1]
+                    if handler.command == "PATCH":
+                        seen.append(name)
+                    if handler.command == method and "/uploads/" in path and name in seen:
+                        self.registry.received += len(self.registry.body(handler))
+                        return handler.error(400, code, "made to fail")
+                    return None
+
+                self.registry.fault = fault
+                self.fails(self.push("--uploads", "1", "--chunk-size", "256KiB", self.ref, source), 5, code)
+                self.assertEqual(len(set(seen)), 1)
+                self.assertLessEqual(self.registry.received, size)
+                self.assertEqual(self.registry.uploads, {})
+
+    def test_an_end_of_pieces_that_is_refused_for_the_way(self):
+        source = self.source(self.image)
+        for code in ("UNSUPPORTED", "BLOB_UPLOAD_INVALID", ""):
+            with self.subTest(code):
+                self.registry.has.clear()
+                self.registry.manifests.clear()
+                pieces = set()
+
+                def fault(handler, path, code=code, pieces=pieces):
+                    if handler.command == "PATCH":
+                        pieces.add(path)
+                    return handler.command == "PUT" and path in pieces and handler.error(400, code)
+
+                self.registry.fault = fault
+                result = self.push("--chunk-size", "256KiB", self.ref, source)
+                self.assertEqual(result.code, 0, result.err)
+                self.assertEqual(len(pieces), 1)
+                self.arrived()
+
     def test_a_last_request_that_is_never_answered(self):
         source = self.source(self.image)
         release = threading.Event()

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "registry/status.hpp"
@@ -40,6 +41,14 @@ TEST_SUITE("registry") {
              {"", "<html>", "{}", "{", "[]", R"({"errors":{}})", R"({"errors":[1]})", R"({"errors":[{"code":1}]})"})
             CHECK(error_text(body).empty());
         CHECK(error_text(R"({"errors":[{"message":")" + std::string(5000, 'x') + R"("}]})").size() < 1100);
+    }
+
+    TEST_CASE("their codes are known by themselves") {
+        using lade::registry::error_codes;
+        CHECK(error_codes(R"({"errors":[{"code":"DIGEST_INVALID","message":"x"},{"message":"y"},{"code":"B"}]})") ==
+              std::vector<std::string>{"DIGEST_INVALID", "", "B"});
+        for (const char* body : {"", "<html>", "{}", R"({"errors":[{"code":1}]})"})
+            CHECK(error_codes(body).empty());
     }
 
     TEST_CASE("a status becomes the kind of its remedy") {
