@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <functional>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/error.hpp"
@@ -54,20 +56,29 @@ std::string read_file(const std::string& path) {
                  });
 }
 
+// Where a file is named, for what is wrong with it; empty where a flag names it.
+using Place = std::function<std::string(const std::string& path)>;
+
 // What a connection needs of an entry's files, read and checked here: what fails in a handshake names no file.
-void load_tls(Host& host, bool only_roots = false) {
+void load_tls(Host& host, const Place& place, bool only_roots = false) {
     if (host.base.scheme != "https" && !host.try_https_too)
         return;
     std::string roots;
-    for (const std::string& path : host.ca) {
-        const std::string text = read_file(path);
-        if (text.find("-----BEGIN ") == std::string::npos || text.find("CERTIFICATE-----") == std::string::npos)
-            throw Error(ErrorKind::invalid_argument, printable(path), ": holds no certificate in PEM");
-        roots.append(text).append("\n");
-    }
+    const auto read = [&](const std::string& path, bool certificates) {
+        const auto work = [&] {
+            std::string text = read_file(path);
+            if (certificates &&
+                (text.find("-----BEGIN ") == std::string::npos || text.find("CERTIFICATE-----") == std::string::npos))
+                throw Error(ErrorKind::invalid_argument, printable(path), ": holds no certificate in PEM");
+            return text;
+        };
+        return place ? doing([&] { return place(path); }, work) : work();
+    };
+    for (const std::string& path : host.ca)
+        roots.append(read(path, true)).append("\n");
     for (const ClientPair& pair : host.client) {
-        static_cast<void>(read_file(pair.certificate));
-        static_cast<void>(read_file(pair.key));
+        static_cast<void>(read(pair.certificate, false));
+        static_cast<void>(read(pair.key, false));
     }
     if (!roots.empty())
         host.onward_tls = std::make_shared<const Tls>(Tls{.roots = roots});
@@ -91,7 +102,7 @@ void apply_flags(const HostRules& rules, Host& host) {
     host.try_https_too = false;
     if (!rules.ca.empty() || host.source.empty())
         host.verify = !rules.skip_verify;
-    load_tls(host, !rules.ca.empty());
+    load_tls(host, {}, !rules.ca.empty());
 }
 
 // "/us/../v2/" is "/v2"; "" is "/".
@@ -107,7 +118,14 @@ std::string clean_path(std::string_view path) {
 }
 
 Url base_of(const HostEntry& entry) {
-    auto url = Url::parse(entry.url.starts_with("http") ? entry.url : cat("https://", entry.url));
+    const std::size_t scheme = entry.url.find("://");
+    const std::string_view rest = std::string_view(entry.url).substr(scheme == std::string::npos ? 0 : scheme + 3);
+    const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+    // Not shown: what stands before the @ may be a secret.
+    if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos)
+        throw Error(ErrorKind::invalid_argument, "the URL of ", printable(authority.substr(at + 1)),
+                    " has a user in it, which has no place there; \"lade registry login\" keeps credentials");
+    auto url = Url::parse(scheme == std::string::npos ? cat("https://", entry.url) : entry.url);
     if (!url)
         throw Error(ErrorKind::invalid_argument, '"', printable(entry.url), "\" is no http or https URL");
     url->target = clean_path(url->target.substr(0, url->target.find('?')));
@@ -131,7 +149,10 @@ void apply(const HostEntry& entry, const std::string& path, Host& host) {
     host.headers = entry.headers;
     host.dial_timeout = entry.dial_timeout;
     host.source = entry.line > 0 ? cat(path, ':', entry.line) : path;
-    doing([&] { return printable(host.source); }, [&] { load_tls(host); });
+    load_tls(host, [&](const std::string& file) {
+        const auto line = entry.lines.find(file);
+        return line == entry.lines.end() ? printable(host.source) : cat(printable(path), ':', line->second);
+    });
 }
 
 void apply_to_registry(const HostEntry& entry, const std::string& path, const HostRules& rules, Host& registry) {

@@ -42,6 +42,24 @@ bool has_control(std::string_view text) {
     return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
 }
 
+// The table or the key of a line, as it is written there.
+std::string named_on(std::string_view text, unsigned line) {
+    for (unsigned before = 1; before < line; ++before)
+        text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+    text = trim(text.substr(0, text.find('\n')));
+    return std::string(text.starts_with('[') ? text.substr(0, text.rfind(']') + 1)
+                                             : trim(text.substr(0, text.find('='))));
+}
+
+// ", first in line N" when an earlier line is about the same.
+std::string first_place(std::string_view text, unsigned line) {
+    const std::string name = named_on(text, line);
+    for (unsigned before = 1; before < line; ++before)
+        if (named_on(text, before) == name)
+            return cat(", first in line ", before);
+    return "";
+}
+
 class Reader {
 public:
     explicit Reader(const std::string& path)
@@ -57,13 +75,14 @@ private:
     bool read_field(HostEntry& entry, const std::string& key, const toml::node& value);
     void read_mirrors(const toml::node& hosts);
     Capabilities read_capabilities(const toml::node& value) const;
-    std::vector<ClientPair> read_client(const toml::node& value) const;
+    std::vector<std::string> read_ca(HostEntry& entry, const toml::node& value) const;
+    std::vector<ClientPair> read_client(HostEntry& entry, const toml::node& value) const;
     std::vector<std::string> read_headers(const toml::node& value) const;
 
     const std::string& text(const toml::node& value, std::string_view what) const;
     std::vector<std::string> texts(const toml::node& value, std::string_view what) const;
     bool yes(const toml::node& value, std::string_view what) const;
-    std::string file_path(const toml::node& value, std::string_view what) const;
+    std::string file_path(HostEntry& entry, const toml::node& value, std::string_view what) const;
     std::string from_here(const std::string& path) const { return path.starts_with('/') ? path : folder_ + path; }
 
     std::string place(const Position& position) const { return cat(printable(file_.path), ':', position.line); }
@@ -136,16 +155,32 @@ Capabilities Reader::read_capabilities(const toml::node& value) const {
     return found;
 }
 
-std::string Reader::file_path(const toml::node& value, std::string_view what) const {
+std::string Reader::file_path(HostEntry& entry, const toml::node& value, std::string_view what) const {
     const std::string& path = text(value, what);
     if (path.empty() || path.find('\0') != std::string::npos)
         refuse(value.source().begin, what, " must name a file");
-    return from_here(path);
+    std::string found = from_here(path);
+    entry.lines.emplace(found, value.source().begin.line);
+    return found;
 }
 
-std::vector<ClientPair> Reader::read_client(const toml::node& value) const {
+std::vector<std::string> Reader::read_ca(HostEntry& entry, const toml::node& value) const {
+    const toml::array* const list = value.as_array();
+    if (list == nullptr) {
+        if (!value.is_string())
+            wrong_type(value, "ca", "a string or a list of strings");
+        return {file_path(entry, value, "ca")};
+    }
+    std::vector<std::string> files;
+    files.reserve(list->size());
+    for (const toml::node& one : *list)
+        files.push_back(file_path(entry, one, "every part of ca"));
+    return files;
+}
+
+std::vector<ClientPair> Reader::read_client(HostEntry& entry, const toml::node& value) const {
     const auto both = [&](const toml::node& one) {
-        const std::string path = file_path(one, "client");
+        const std::string path = file_path(entry, one, "client");
         return ClientPair{.certificate = path, .key = path};
     };
     if (value.is_string())
@@ -165,7 +200,7 @@ std::vector<ClientPair> Reader::read_client(const toml::node& value) const {
             refuse(one.source().begin, "a pair of client has a certificate and a key, not ", pair->size(), " parts");
         ClientPair files = both((*pair)[0]);
         if (!text((*pair)[1], "the key of client").empty())
-            files.key = file_path((*pair)[1], "the key of client");
+            files.key = file_path(entry, (*pair)[1], "the key of client");
         pairs.push_back(std::move(files));
     }
     return pairs;
@@ -194,13 +229,9 @@ bool Reader::read_field(HostEntry& entry, const std::string& key, const toml::no
     if (key == "capabilities") {
         entry.capabilities = read_capabilities(value);
     } else if (key == "ca") {
-        for (std::string& path : texts(value, key)) {
-            if (path.empty())
-                refuse(value.source().begin, "ca must name a file");
-            entry.ca.push_back(from_here(path));
-        }
+        entry.ca = read_ca(entry, value);
     } else if (key == "client") {
-        entry.client = read_client(value);
+        entry.client = read_client(entry, value);
     } else if (key == "skip_verify") {
         entry.skip_verify = yes(value, key);
     } else if (key == "header") {
@@ -263,7 +294,11 @@ HostsFile Reader::read(std::string_view text) {
     try {
         root = toml::parse(text);
     } catch (const toml::parse_error& error) {
-        refuse(error.source().begin, printable(error.description()));
+        const Position& at = error.source().begin;
+        // The parser garbles the names of keys in quotes.
+        if (error.description().find("cannot redefine") != std::string_view::npos)
+            refuse(at, printable(named_on(text, at.line)), " is there twice", first_place(text, at.line));
+        refuse(at, printable(error.description()));
     }
     read_root(root);
     return std::move(file_);

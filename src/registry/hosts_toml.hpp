@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ struct HostEntry {
     std::vector<std::string> headers{}; // "Name: value"
     bool override_path = false;
     std::optional<std::chrono::milliseconds> dial_timeout{};
+    std::map<std::string, unsigned> lines{}; // where each of the files of `ca` and `client` is named
 };
 
 struct HostsFile {

@@ -479,15 +479,27 @@ class RemoteCertificates(Case):
 
 class Files(Hosts):
     def test_what_is_wrong_is_told_with_its_line(self):
+        certificate = self.scratch / "good.pem"
+        certificate.write_text("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n")
         for text, line, word in (
             ("server = \n", 1, "hosts.toml"),
             ('\n[host."a"]\nskip_verify = "no"\n', 3, "skip_verify"),
             ('capabilities = ["pull", "fly"]\n', 1, "fly"),
             ('[host."http://a:x"]\n', 1, "http://a:x"),
-            ('ca = "none.pem"\n', "", "none.pem"),
+            ('[host."ftp://b"]\n', 1, '"ftp://b" is no http or https URL'),
+            ('server = "file:///etc"\n', 1, "file:///etc"),
+            ('skip_verify = true\n[host."https://me:s3cret@b.example/x"]\n', 2, "the URL of b.example has a user in it"),
+            ('server = "me:s3cret@b.example"\n', 1, "the URL of b.example has a user in it"),
+            ('\nca = "none.pem"\n', 2, "none.pem"),
+            ('[host."https://b.example"]\nca = [\n  "CERT",\n  "none.pem",\n]\n', 4, "none.pem"),
+            ('[host."https://b.example"]\nskip_verify = false\nclient = [["CERT", "none.pem"]]\n', 3, "none.pem"),
+            ('[host."b.example"]\n[host."b.example".header]\nx = "y"\n[host."b.example"]\n', 4, '[host."b.example"] is there twice, first in line 1'),
+            ('[host."b.example"]\n[host."c.example"]\n[host."b.example"]\nca = "x"\n', 3, '[host."b.example"] is there twice, first in line 1'),
+            ('host."b.example".ca = "x"\n[host."b.example"]\nskip_verify = true\n', 2, '[host."b.example"] is there twice'),
+            ('capabilities = ["pull"]\nca = "x"\ncapabilities = ["push"]\n', 3, "capabilities is there twice, first in line 1"),
         ):
             with self.subTest(text):
-                path = self.write(text)
+                path = self.write(text.replace("CERT", str(certificate)))
                 result = self.pull()
                 self.fails(result, 3 if "none.pem" in text else 2, f"{path}:{line}" if line else str(path), word)
                 self.fails(self.lade.run("registry", "hosts", "--hosts-dir", self.certs, self.ref), result.code, word)
@@ -502,6 +514,24 @@ class Files(Hosts):
             self.assertIn(warning, self.lade.ok(*command, "--hosts-dir", self.certs, self.ref).err)
 
     def test_a_directory_that_is_not_there_is_no_configuration_to_go_by(self):
+    def test_flags_for_a_registry_that_another_host_stands_in_for(self):
+        path = self.write(f'skip_verify = false\nserver = "http://{self.mirror.host}"\n')
+        env = self.docker_config({})
+        result = self.pull_ok("-u", "me:s3cret", env=env)
+        warning = f"lade: warning: {path}:2: {self.mirror.host} stands in for {self.registry.host}, so --user has no effect"
+        self.assertEqual(result.err.count(warning), 1, result.err)
+        self.assertEqual(result.err.count("has no effect"), 1)
+        self.assertNotIn("s3cret", result.err)
+        pem = self.scratch / "good.pem"
+        pem.write_text("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n")
+        both = self.lade.ok("registry", "hosts", "--hosts-dir", self.certs, "--tlscacert", pem, "--tlscert", pem, "--tlskey", pem, self.ref, env=env).err
+        self.assertIn("--tlscacert and --tlscert have no effect", both)
+        for flags in ((), ("--plain-http",)):
+            self.assertNotIn("no effect", self.pull_ok(*flags, env=env).err)
+        # The registry itself, and mirrors of it.
+        self.write(self.entry() + f'[host."http://{self.registry.host}"]\n')
+        self.assertNotIn("no effect", self.pull_ok("-u", "me:s3cret", env=env).err)
+
         self.certs.rmdir()
         self.fails(self.pull(), 3, str(self.certs))
         self.fails(self.lade.run("registry", "login", "-u", "a:b", "--hosts-dir", self.certs, self.registry.host), 3, str(self.certs))

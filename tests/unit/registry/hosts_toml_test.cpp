@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,20 @@ bool refused(const std::string& text, const std::string& beginning) {
 } // namespace
 
 TEST_SUITE("registry") {
+    TEST_CASE("hosts.toml: what stands there twice is named as it is written") {
+        CHECK(complaint("[host.\"a.b\"]\n[host.\"c\"]\n [host.\"a.b\"] # again") ==
+              "/d/hosts.toml:3: [host.\"a.b\"] is there twice, first in line 1");
+        CHECK(complaint("ca = \"x\"\n\n\nca=\"y\"") == "/d/hosts.toml:4: ca is there twice, first in line 1");
+        CHECK(complaint("skip_verify.x = 1\nskip_verify = true") == "/d/hosts.toml:2: skip_verify is there twice");
+    }
+
+    TEST_CASE("hosts.toml: every file has its line") {
+        const HostsFile file = parse("ca = [\"a\",\n\"/b\"]\n[host.\"x\"]\nclient = [[\"c\",\n\"k\"], \"d\"]\n");
+        using Lines = std::map<std::string, unsigned>;
+        CHECK(file.server.lines == Lines{{"/d/a", 1}, {"/b", 2}});
+        CHECK(file.mirrors.at(0).lines == Lines{{"/d/c", 4}, {"/d/k", 5}, {"/d/d", 5}});
+    }
+
     TEST_CASE("hosts.toml: every field of a host and of the root") {
         const HostsFile file = parse(R"(
 server = "https://reg.example"
