@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/fd.hpp"
+#include "base/text.hpp"
 #include "registry/hosts_dir.hpp"
 #include "registry/keyring.hpp"
 
@@ -27,6 +28,25 @@ std::vector<std::string> roots_of(const Options& options) {
         return default_hosts_dirs();
     doing("hosts directory", [&] { open_at(AT_FDCWD, options.hosts_dir, O_PATH | O_DIRECTORY); });
     return {options.hosts_dir};
+}
+
+// Whoever gives flags for a registry should know when a file puts another host in its place.
+void tell_withheld(std::string_view domain, const std::vector<Host>& hosts, const Options& options) {
+    if (!options.warn || std::ranges::find(hosts, true, &Host::is_registry) != hosts.end())
+        return;
+    std::vector<std::string> flags;
+    if (options.credentials)
+        flags.emplace_back(options.credentials->user.empty() ? "--refresh" : "--user");
+    if (!options.ca.empty())
+        flags.emplace_back("--tlscacert");
+    if (options.client)
+        flags.emplace_back("--tlscert");
+    if (flags.empty())
+        return;
+    const Host& server = hosts.back();
+    options.warn(cat(printable(server.source), ": ", server.base.authority(), " stands in for ", printable(domain),
+                     ", so ", join(flags, " and "), flags.size() == 1 ? " has" : " have",
+                     " no effect: what is given for the one is not for the other"));
 }
 
 std::vector<Host> find_hosts(std::string_view domain, const Options& options) {
@@ -60,6 +80,7 @@ Host find_registry(std::string_view domain, const Options& options) {
 
 std::vector<Candidate> find_candidates(const oci::Reference& reference, const Options& options) {
     std::vector<Host> hosts = find_hosts(reference.domain(), options);
+    tell_withheld(reference.domain(), hosts, options);
     const Keyring keyring(options.ask_program);
     std::vector<Candidate> candidates;
     candidates.reserve(hosts.size());

@@ -501,7 +501,8 @@ class Files(Hosts):
             with self.subTest(text):
                 path = self.write(text.replace("CERT", str(certificate)))
                 result = self.pull()
-                self.fails(result, 3 if "none.pem" in text else 2, f"{path}:{line}" if line else str(path), word)
+                self.fails(result, 3 if "none.pem" in text else 2, f"{path}:{line}: ", word)
+                self.assertNotIn("s3cret", result.err)
                 self.fails(self.lade.run("registry", "hosts", "--hosts-dir", self.certs, self.ref), result.code, word)
         self.assertEqual(self.registry.requests, [])
 
@@ -513,7 +514,6 @@ class Files(Hosts):
         for command in (("content", "fetch-object"), ("registry", "hosts")):
             self.assertIn(warning, self.lade.ok(*command, "--hosts-dir", self.certs, self.ref).err)
 
-    def test_a_directory_that_is_not_there_is_no_configuration_to_go_by(self):
     def test_flags_for_a_registry_that_another_host_stands_in_for(self):
         path = self.write(f'skip_verify = false\nserver = "http://{self.mirror.host}"\n')
         env = self.docker_config({})
@@ -532,6 +532,7 @@ class Files(Hosts):
         self.write(self.entry() + f'[host."http://{self.registry.host}"]\n')
         self.assertNotIn("no effect", self.pull_ok("-u", "me:s3cret", env=env).err)
 
+    def test_a_directory_that_is_not_there_is_no_configuration_to_go_by(self):
         self.certs.rmdir()
         self.fails(self.pull(), 3, str(self.certs))
         self.fails(self.lade.run("registry", "login", "-u", "a:b", "--hosts-dir", self.certs, self.registry.host), 3, str(self.certs))
