@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/channel.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "registry/redirects.hpp"
 #include "registry/status.hpp"
@@ -28,6 +30,14 @@ void add_headers(const Host& host, bool has_authorization, std::vector<std::stri
         headers.push_back(trim(std::string_view(header).substr(colon + 1)).empty() ? header.substr(0, colon) + ";"
                                                                                    : header);
     }
+}
+
+// A host may have put it into the URL that it gave us.
+bool names_registry(const Url& url) {
+    const std::size_t query = url.target.find('?');
+    return query != std::string::npos &&
+           std::ranges::any_of(split(std::string_view(url.target).substr(query + 1), '&'),
+                               [](const std::string& part) { return part.starts_with("ns="); });
 }
 
 Url as_https(Url url) {
@@ -94,9 +104,9 @@ Channel::Answer Channel::send_to(const Url& root, const Ask& ask, Receiver& rece
     else
         request.url.target =
             cat(root.target == "/" ? "" : root.target, '/', repository_, repository_.empty() ? "" : "/", ask.path);
-    if (!host_.name_space.empty() && !ask.url)
+    if (!host_.name_space.empty() && request.url.same_origin(root) && !names_registry(request.url))
         request.url.target +=
-            cat(ask.path.find('?') == std::string::npos ? '?' : '&', "ns=", percent_encode(host_.name_space));
+            cat(request.url.target.find('?') == std::string::npos ? '?' : '&', "ns=", percent_encode(host_.name_space));
     request.sender = ask.sender;
     request.header_timeout = ask.header_timeout;
     bool challenged = false;

@@ -719,3 +719,21 @@ class Objects(Broken):
         self.assertEqual(mirror.requests, [])
         (hosts / "hosts.toml").write_text(f'server = "http://{mirror.host}"\ncapabilities = ["pull"]\n')
         self.fails(self.push("--hosts-dir", hosts.parent, "registry.example/target:1", source), 5, "push")
+        # It is told whose image that is with each request, to the places that it names itself as well.
+        for flags in ((), ("--chunk-size", "256KiB")):
+            self.registry.has.clear()
+            self.registry.manifests.clear()
+            self.registry.requests.clear()
+            self.assertEqual(self.push("--hosts-dir", hosts.parent, *flags, "registry.example/target:1", source).code, 0)
+            self.assertEqual(self.registry.count("PATCH", "/uploads/") > 0, bool(flags))
+            for method, path, _ in self.registry.requests:
+                self.assertEqual(urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)["ns"], ["registry.example"], (method, path))
+        # But not to another host; and not again where it stands already.
+        other = WritableRegistry()
+        self.addCleanup(other.stop)
+        other.uploads, other.has, other.blobs = self.registry.uploads, self.registry.has, self.registry.blobs
+        self.registry.has.clear()
+        self.registry.absolute = other.host
+        self.assertEqual(self.push("--hosts-dir", hosts.parent, "registry.example/target:1", source).code, 0)
+        self.assertGreater(other.count("PUT", "/uploads/"), 0)
+        self.assertEqual(other.count("", "ns="), 0)
