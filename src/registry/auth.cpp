@@ -103,19 +103,31 @@ std::optional<Credentials> Authorizer::credentials_at(const Url& realm, const Ur
     return std::nullopt;
 }
 
-std::string Authorizer::authorization() {
+// The one that was bought last before any other: others may mount from elsewhere at the same time.
+const Token* Authorizer::token_for(const std::string& scope) const {
+    const auto serves = [&](const Bought& bought) {
+        return (scope.empty() || bought.scopes.contains(scope)) && bought.token.expires > Clock::now();
+    };
+    const auto last = tokens_.find(bearer_->key());
+    if (last != tokens_.end() && serves(last->second))
+        return &last->second.token;
+    const auto other = std::ranges::find_if(tokens_, [&](const auto& one) { return serves(one.second); });
+    return scope.empty() || other == tokens_.end() ? nullptr : &other->second.token;
+}
+
+std::string Authorizer::authorization(const std::string& scope) {
     const std::scoped_lock lock(mutex_);
     if (!fixed_.empty() || !bearer_)
         return fixed_;
-    const auto token = tokens_.find(bearer_->key());
-    if (token == tokens_.end() || token->second.expires <= Clock::now())
-        return "";
-    return "Bearer " + token->second.value;
+    const Token* token = token_for(scope);
+    if (token == nullptr)
+        token = token_for("");
+    return token == nullptr ? "" : "Bearer " + token->value;
 }
 
 bool Authorizer::covers(const std::string& scope) {
     const std::scoped_lock lock(mutex_);
-    return scope.empty() || !bearer_ || bearer_->scopes.contains(scope);
+    return scope.empty() || !bearer_ || token_for(scope) != nullptr;
 }
 
 bool Authorizer::answer(const Response& response, const Url& origin, const std::string& used, const std::string& scope,
@@ -130,7 +142,7 @@ bool Authorizer::answer(const Response& response, const Url& origin, const std::
 
     const Limiter::Slot slot(one_at_a_time_, stop);
     // Another thread may have been here while this one waited.
-    if (const std::string current = authorization(); !current.empty() && covers(scope)) {
+    if (const std::string current = authorization(scope); !current.empty() && covers(scope)) {
         if (current != used)
             return true;
         // A token for what was merely worth a try is not asked for by one after the other.
@@ -176,7 +188,7 @@ bool Authorizer::answer_bearer(const Challenge& challenge, const Url& origin, co
     fixed_.clear();
     if (!token.refresh.empty())
         refresh_ = token.refresh;
-    tokens_.insert_or_assign(bearer.key(), std::move(token));
+    tokens_.insert_or_assign(bearer.key(), Bought{.scopes = bearer.scopes, .token = std::move(token)});
     bearer_ = std::move(bearer);
     return true;
 }

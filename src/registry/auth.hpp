@@ -52,8 +52,9 @@ public:
     // The last that one gave, or "".
     std::string refresh_token();
 
-    // The header's value for a request to the host, or "" when nothing is known to be needed.
-    std::string authorization();
+    // The header's value for a request to the host, or "" when nothing is known to be needed. A token that is good for
+    // `scope`, too, if there is one.
+    std::string authorization(const std::string& scope = "");
 
     // Takes up the challenges of a 401 to a request that carried `used`. True when authorization() has
     // something better now; false when there is nothing (more) to offer. `origin` is where the 401 came from. A
@@ -72,8 +73,15 @@ private:
         std::string key() const;
     };
 
+    struct Bought {
+        std::set<std::string> scopes;
+        Token token;
+    };
+
     // Whether what authorization() gives is for that scope, too.
     bool covers(const std::string& scope);
+    // Under the lock: one that is still good, for that scope, too; nullptr when there is none.
+    const Token* token_for(const std::string& scope) const;
     bool answer_basic(const std::string& used, const std::stop_token& stop);
     bool answer_bearer(const Challenge& challenge, const Url& origin, const std::string& peer, const std::string& used,
                        const std::string& scope, const std::stop_token& stop);
@@ -98,7 +106,7 @@ private:
     std::string refresh_;
     std::string fixed_; // Basic, or the configured registry token
     std::optional<Bearer> bearer_;
-    std::map<std::string, Token> tokens_;
+    std::map<std::string, Bought> tokens_; // by the key of their scopes
 };
 
 } // namespace lade::registry

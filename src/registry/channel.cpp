@@ -114,7 +114,7 @@ Channel::Answer Channel::send_to(const Url& root, const Ask& ask, Receiver& rece
         // A credential belongs to one scheme, host and port; a redirect takes none along, nor the host's headers, which
         // may be such. Nor does it take along the user's leave not to verify a certificate.
         const bool own = request.url.same_origin(root);
-        const std::string authorization = own ? authorizer_.authorization() : "";
+        const std::string authorization = own ? authorizer_.authorization(ask.scope) : "";
         request.verify = own ? host_.verify : !(is_loopback(root.host) && is_loopback(request.url.host));
         request.tls = own ? host_.tls : host_.onward_tls;
         request.connect_timeout = ask.connect_timeout || !own ? ask.connect_timeout : host_.dial_timeout;

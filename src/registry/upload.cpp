@@ -112,8 +112,10 @@ bool Upload::mount(const std::string& from) {
         // It cannot be had from there, but this is an upload as good as any.
         if (answer.response.ok())
             take_location(answer);
-    } catch (const Transient&) {
-        throw;
+    } catch (const Transient& failure) {
+        // Who only fails at mounting may yet take the blob.
+        if (!failure.answered || failure.retry_after.count() > 0)
+            throw;
     } catch (const Error& error) {
         // It was worth a try: the blob can be sent.
         if (error.kind() == ErrorKind::cancelled || error.kind() == ErrorKind::internal)

@@ -1,11 +1,13 @@
 """Pushing: what arrives, what is not sent twice, who is told what, and registries that fail half-way."""
 
+import base64
 import contextlib
 import json
 import os
 import signal
 import subprocess
 import threading
+import urllib.parse
 
 from support.broken import BrokenRegistry, basic
 from support.images import DOCKER, OCI, Image, Layer, digest, index_of
@@ -182,6 +184,53 @@ class Logins(Pushing):
 
 
 class Broken(Pushing):
+class MountTokens(Pushing):
+    """A registry whose tokens say what they are for."""
+
+    def setUp(self):
+        super().setUp()
+        self.tokens, self.registry = BrokenRegistry(), WritableRegistry()
+        for one in (self.tokens, self.registry):
+            self.addCleanup(one.stop)
+        self.tokens.fault = self.token
+        self.registry.fault = self.guard
+
+    def token(self, handler, path):
+        scopes = urllib.parse.parse_qs(urllib.parse.urlsplit(handler.path).query).get("scope", [])
+        return handler.answer(200, json.dumps({"token": base64.urlsafe_b64encode(json.dumps(scopes).encode()).decode()}).encode())
+
+    def guard(self, handler, path):
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(handler.path).query)
+        needed = {"repository:target:pull,push", *(f"repository:{name}:pull" for name in query.get("from", []))}
+        shown = handler.headers.get("Authorization", "").removeprefix("Bearer ")
+        scopes = set(json.loads(base64.urlsafe_b64decode(shown))) if shown else set()
+        if needed <= scopes:
+            return None
+        challenge = f'Bearer realm="http://{self.tokens.host}/token",service="x",scope="{" ".join(sorted(needed))}"'
+        return handler.error(401, "UNAUTHORIZED", "token needed", {"WWW-Authenticate": challenge})
+
+    def test_each_is_for_one_repository(self):
+        layers = [noise(1000 + i) for i in range(12)]
+        image = Image(layers, compression="plain")
+        self.registry.fault = None
+        source = self.pulled(self.registry, image)
+        self.registry.fault = self.guard
+        for i, layer in enumerate(image.layers):
+            self.registry.has[f"from{i % 3}"] = self.registry.has.get(f"from{i % 3}", set()) | {layer["digest"]}
+            self.lade.ok("content", "label", layer["digest"], f"containerd.io/distribution.source.127.0.0.1=from{i % 3}")
+        self.lade.ok("content", "label", image.config["digest"], "containerd.io/distribution.source.127.0.0.1=from0")
+        self.registry.has["from0"].add(image.config["digest"])
+        self.registry.requests.clear()
+        answer = self.lade.json("images", "push", "--progress", "none", "--uploads", "6", f"{self.registry.host}/target:1", source)
+        self.assertEqual((answer["uploaded"], answer["mounted"], answer["existed"]), (1, 13, 0))
+        self.assertEqual(self.registry.received, 0)
+        for _, _, headers in self.registry.requests:
+            if shown := headers.get("Authorization", "").removeprefix("Bearer "):
+                self.assertLessEqual(len([one for one in json.loads(base64.urlsafe_b64decode(shown)) if ":from" in one]), 1)
+        # One for the repository alone, and one for each that something is mounted from.
+        self.assertLessEqual(len(self.tokens.requests), 4)
+
+
     def setUp(self):
         super().setUp()
         self.registry = WritableRegistry()
@@ -486,7 +535,7 @@ class Faults(Broken):
 
     def test_a_registry_that_does_not_mount(self):
         source = self.pulled(self.registry, self.image)
-        for answer in (None, 405, 404, 401, 403):
+        for answer in (None, 405, 404, 401, 403, 400, 500, 502, 503):
             with self.subTest(answer=answer):
                 self.registry.mounts = False
                 self.registry.has.pop("target", None)
