@@ -60,7 +60,8 @@ private:
 
 class PieceReceiver final : public Receiver {
 public:
-    PieceReceiver(Pieces& pieces, Piece& piece, std::uint64_t size) : pieces_(pieces), piece_(piece), size_(size) {}
+    PieceReceiver(Pieces& pieces, Piece& piece, std::uint64_t size, const std::stop_token& stop)
+        : pieces_(pieces), piece_(piece), size_(size), stop_(stop) {}
     void begin(const Response& head) override {
         if (!is_exactly(head, piece_.first, piece_.end, size_))
             throw BadRange("the registry does not send bytes ", piece_.first, " to ", piece_.end - 1, " of ", size_);
@@ -68,13 +69,14 @@ public:
     void write(std::span<const std::byte> bytes) override {
         if (bytes.size() > piece_.end - piece_.first)
             throw BadRange("the registry sends more than what was asked for");
-        pieces_.add(piece_, bytes);
+        pieces_.add(piece_, bytes, stop_);
     }
 
 private:
     Pieces& pieces_;
     Piece& piece_;
     std::uint64_t size_;
+    const std::stop_token& stop_;
 };
 
 Channel::Answer ask(Channel& channel, const oci::Descriptor& descriptor, const std::string& range,
@@ -167,7 +169,7 @@ bool fetch_from_any(const Asking& asking, const oci::Descriptor& descriptor, Blo
 
 void fetch_from(Channel& channel, const oci::Descriptor& descriptor, Pieces& pieces, Piece& piece,
                 const Validator& validator, Senders& senders, Attempts attempts, const std::stop_token& stop) {
-    PieceReceiver receiver(pieces, piece, descriptor.size);
+    PieceReceiver receiver(pieces, piece, descriptor.size, stop);
     Watched watched(
         receiver,
         [&](const Response& head) {

@@ -24,13 +24,20 @@ Piece* Pieces::next(std::uint64_t factor, const std::stop_token& stop) {
     return &piece;
 }
 
-void Pieces::add(Piece& piece, std::span<const std::byte> bytes) {
+void Pieces::add(Piece& piece, std::span<const std::byte> bytes, const std::stop_token& stop) {
     bool awaited = false;
     {
-        const std::scoped_lock lock(mutex_);
+        std::unique_lock lock(mutex_);
+        // The one that all wait for always has room, or nobody would ever give any.
+        const auto may_add = [&] {
+            return ended_ || held_ < room_ || (&piece == &pieces_.front() && piece.data.empty());
+        };
+        if (!changed_.wait(lock, stop, may_add))
+            throw Error(ErrorKind::cancelled, "interrupted");
         awaited = &piece == &pieces_.front();
         piece.data.insert(piece.data.end(), bytes.begin(), bytes.end());
         piece.first += bytes.size();
+        held_ += bytes.size();
     }
     if (awaited)
         changed_.notify_all();
@@ -66,6 +73,8 @@ std::vector<std::byte> Pieces::take(const std::stop_token& stop) {
         if (!pieces_.empty() && !pieces_.front().data.empty()) {
             std::vector<std::byte> bytes = std::exchange(pieces_.front().data, {});
             position_ += bytes.size();
+            held_ -= bytes.size();
+            changed_.notify_all();
             return bytes;
         }
         if (!pieces_.empty() && pieces_.front().done) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A blob in pieces that several threads fetch and one delivers in order. What is fetched and not delivered is in
-// memory, so it is bounded: whoever is too far ahead waits.
+// memory, so it is bounded, however long the pieces are: whoever is too far ahead waits.
 #pragma once
 
 #include <condition_variable>
@@ -12,6 +12,8 @@
 #include <span>
 #include <stop_token>
 #include <vector>
+
+#include "base/size.hpp"
 
 namespace lade::registry {
 
@@ -28,15 +30,17 @@ private:
 
 class Pieces {
 public:
-    // [first, end) in pieces of `length` bytes; at most `window` times as many are begun and not delivered.
-    Pieces(std::uint64_t first, std::uint64_t end, std::uint64_t length, std::size_t window)
-        : position_(first), next_(first), end_(end), length_(length), window_(window) {}
+    // [first, end) in pieces of `length` bytes; at most `window` times as many are begun and not delivered, and `room`
+    // bytes, beside what is added at once, are in memory.
+    Pieces(std::uint64_t first, std::uint64_t end, std::uint64_t length, std::size_t window,
+           std::uint64_t room = 32 * mib)
+        : position_(first), next_(first), end_(end), length_(length), window_(window), room_(room) {}
 
     // The next piece, for the caller to fetch; it is longer by `factor`. Waits until there is room for it. nullptr: all
     // are taken, or the fetch has ended. Stays valid until finish().
     Piece* next(std::uint64_t factor, const std::stop_token& stop);
-    // Its next bytes.
-    void add(Piece& piece, std::span<const std::byte> bytes);
+    // Its next bytes. Waits until there is room for them, or it is their turn, or the fetch has ended.
+    void add(Piece& piece, std::span<const std::byte> bytes, const std::stop_token& stop);
     void finish(Piece& piece);
     // Nothing more is fetched: because of that error, or, without one, because there is another way.
     void end(std::exception_ptr error) noexcept;
@@ -58,6 +62,8 @@ private:
     const std::uint64_t end_;
     const std::uint64_t length_;
     const std::size_t window_;
+    const std::uint64_t room_;
+    std::uint64_t held_ = 0; // bytes that are in memory
     bool ended_ = false;
     std::exception_ptr error_;
 };

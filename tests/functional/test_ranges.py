@@ -4,8 +4,10 @@ import os
 import re
 import threading
 import time
+import unittest
 
 from support.images import Image, Layer
+from support.program import SANITIZED
 from test_hosts import Hosts
 
 CHUNK = 64 * 1024
@@ -240,6 +242,53 @@ class Replies(Ranges):
         result = self.chunked()
         self.assertIn(self.mirror.host, result.err)
         self.assert_each_once(self.asked())
+
+
+class Memory(Ranges):
+    size = 192 << 20
+
+    def setUp(self):
+        if SANITIZED:
+            raise unittest.SkipTest("what is freed stays in memory")
+        super().setUp()
+        self.image = Image([Layer().file("big", os.urandom(self.size))], compression="plain")
+        self.ref = self.registry.add(self.image)
+        self.big = self.image.layers[0]["digest"]
+        self.body = self.image.blobs[self.big]
+
+    def test_long_pieces_do_not_fill_it(self):
+        """The first range hangs until the others, of which there are 160 MiB, get no further."""
+        sent, lock = [0], threading.Lock()
+
+        def reply(handler, first, last):
+            handler.send_response(206)
+            handler.send_header("Content-Range", f"bytes {first}-{last}/{len(self.body)}")
+            handler.send_header("Content-Length", str(last + 1 - first))
+            handler.end_headers()
+            for at in range(first, last + 1, 1 << 20):
+                handler.wfile.write(self.body[at : min(at + (1 << 20), last + 1)])
+                with lock:
+                    sent[0] += 1
+                before, rounds = -1, 0
+                while first == 0 and at == 1 << 20 and (before != sent[0] or sent[0] < 32) and rounds < 100:
+                    before, rounds = sent[0], rounds + 1
+                    time.sleep(0.3)
+            return True
+
+        self.on_big(reply)
+        process = self.lade.start("images", "pull", "--no-unpack", "--progress", "none", "--hosts-dir", self.certs, "--chunk-size", "32MiB", "--chunks", "5", self.ref)
+        most = 0
+        while process.poll() is None:
+            try:
+                with open(f"/proc/{process.pid}/status") as status:
+                    most = max([most, *(int(line.split()[1]) for line in status if line.startswith("VmHWM"))])
+            except ProcessLookupError:
+                pass
+            time.sleep(0.01)
+        _, err = process.communicate()
+        self.assertEqual(process.returncode, 0, err)
+        self.assertGreater(most, 0)
+        self.assertLess(most, 110 * 1024)
 
 
 class Killed(Ranges):

@@ -134,15 +134,15 @@ TEST_SUITE("registry") {
         CHECK(one->end == 5);
         CHECK(three->first == 8);
         CHECK(three->end == 10);
-        pieces.add(*three, as_bytes("ij"));
+        pieces.add(*three, as_bytes("ij"), {});
         pieces.finish(*three);
-        pieces.add(*one, as_bytes("c"));
+        pieces.add(*one, as_bytes("c"), {});
         CHECK(text_of(pieces.take({})) == "c");
         CHECK(pieces.position() == 3);
         CHECK(one->first == 3);
-        pieces.add(*two, as_bytes("fgh"));
+        pieces.add(*two, as_bytes("fgh"), {});
         pieces.finish(*two);
-        pieces.add(*one, as_bytes("de"));
+        pieces.add(*one, as_bytes("de"), {});
         pieces.finish(*one);
         CHECK(text_of(pieces.take({})) == "de");
         CHECK(text_of(pieces.take({})) == "fgh");
@@ -160,7 +160,7 @@ TEST_SUITE("registry") {
         CHECK(kind_of([&] { pieces.next(1, source.get_token()); }) == ErrorKind::cancelled);
         std::uint64_t first = 0;
         std::thread third([&] { first = pieces.next(1, {})->first; });
-        pieces.add(*one, as_bytes("abc"));
+        pieces.add(*one, as_bytes("abc"), {});
         pieces.finish(*one);
         CHECK(text_of(pieces.take({})) == "abc");
         // The next call finds the first piece delivered, and gives its place away.
@@ -169,13 +169,37 @@ TEST_SUITE("registry") {
         CHECK(first == 6);
     }
 
+    TEST_CASE("who has more than there is room for waits, whatever the length of the pieces") {
+        Pieces pieces(0, 200, 100, 2, 4);
+        Piece* const one = pieces.next(1, {});
+        Piece* const two = pieces.next(1, {});
+        pieces.add(*two, as_bytes("abcd"), {});
+        std::stop_source source;
+        source.request_stop();
+        CHECK(kind_of([&] { pieces.add(*two, as_bytes("e"), source.get_token()); }) == ErrorKind::cancelled);
+        // It is its turn: what it has is what all wait for.
+        pieces.add(*one, as_bytes("12"), {});
+        CHECK(kind_of([&] { pieces.add(*one, as_bytes("3"), source.get_token()); }) == ErrorKind::cancelled);
+        CHECK(text_of(pieces.take({})) == "12");
+        pieces.add(*one, as_bytes("3"), {});
+        CHECK(text_of(pieces.take({})) == "3");
+        std::thread waits([&] { pieces.add(*two, as_bytes("e"), {}); });
+        pieces.finish(*one);
+        CHECK(text_of(pieces.take({})) == "abcd");
+        waits.join();
+        CHECK(text_of(pieces.take({})) == "e");
+        pieces.add(*two, as_bytes("fghi"), {});
+        pieces.end(nullptr);
+        pieces.add(*two, as_bytes("j"), {});
+    }
+
     TEST_CASE("a fetch that has ended gives what is there in order, and then its error, or the way on") {
         for (const bool fails : {false, true}) {
             Pieces pieces(0, 9, 3, 3);
             Piece* const one = pieces.next(1, {});
             Piece* const two = pieces.next(1, {});
-            pieces.add(*one, as_bytes("ab"));
-            pieces.add(*two, as_bytes("def"));
+            pieces.add(*one, as_bytes("ab"), {});
+            pieces.add(*two, as_bytes("def"), {});
             pieces.finish(*two);
             pieces.end(fails ? std::make_exception_ptr(Error(ErrorKind::unavailable, "x")) : nullptr);
             CHECK(pieces.next(1, {}) == nullptr);
