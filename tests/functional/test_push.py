@@ -10,6 +10,7 @@ import threading
 import urllib.parse
 
 from support.broken import BrokenRegistry, basic
+from support.faults import DEADLINE, SHORT
 from support.images import DOCKER, OCI, Image, Layer, digest, index_of
 from support.program import Case, need_root, need_tools
 from support.proxy import Proxy
@@ -96,9 +97,6 @@ class Stock(Pushing):
         self.assertEqual((answer["uploaded"], answer["mounted"], answer["existed"]), (1, 3, 0))
         self.skopeo("copy", "--quiet", "--src-tls-verify=false", f"docker://{self.registry.host}/else/where:2", f"dir:{self.scratch}/mounted")
 
-    def test_its_own_name_and_a_digest(self):
-        image = Image([Layer().file("f", "text")])
-        source = self.source(image)
     def test_a_piece_that_is_cut(self):
         """This registry does not know its upload any more after a PATCH that was cut: all of the blob goes again, once, and what
         it has of the first upload is its own to purge."""
@@ -115,6 +113,9 @@ class Stock(Pushing):
         left = list((self.registry.scratch / "data").glob("**/_uploads/*"))
         self.assertLessEqual(len(left), 1)
 
+    def test_its_own_name_and_a_digest(self):
+        image = Image([Layer().file("f", "text")])
+        source = self.source(image)
         ref = f"{self.registry.host}/own:1"
         self.lade.ok("images", "tag", source, ref)
         self.assertEqual(self.push(ref).out, f"{ref}@{image.root}\n")
@@ -183,7 +184,6 @@ class Logins(Pushing):
         self.assertLessEqual(len(tokens.asked), 3)
 
 
-class Broken(Pushing):
 class MountTokens(Pushing):
     """A registry whose tokens say what they are for."""
 
@@ -231,6 +231,7 @@ class MountTokens(Pushing):
         self.assertLessEqual(len(self.tokens.requests), 4)
 
 
+class Broken(Pushing):
     def setUp(self):
         super().setUp()
         self.registry = WritableRegistry()
@@ -379,6 +380,50 @@ class Faults(Broken):
             self.assertEqual(result.code, 0, result.err)
             self.arrived()
 
+    def test_what_is_refused_for_what_it_is_does_not_go_another_way(self):
+        source = self.source(self.image)
+        size = sum(len(blob) for blob in self.image.blobs.values())
+        for method, code in (("PUT", "DIGEST_INVALID"), ("PUT", "SIZE_INVALID"), ("PATCH", "NAME_INVALID"), ("PATCH", "DENIED"), ("PUT", "MANIFEST_INVALID")):
+            with self.subTest(method=method, code=code):
+                self.registry.has.clear()
+                self.registry.received = 0
+                seen = []
+
+                def fault(handler, path, method=method, code=code, seen=seen):
+                    # The uploads in pieces alone.
+                    name = path.rsplit("/", 1)[1]
+                    if handler.command == "PATCH":
+                        seen.append(name)
+                    if handler.command == method and "/uploads/" in path and name in seen:
+                        self.registry.received += len(self.registry.body(handler))
+                        return handler.error(400, code, "made to fail")
+                    return None
+
+                self.registry.fault = fault
+                self.fails(self.push("--uploads", "1", "--chunk-size", "256KiB", self.ref, source), 5, code)
+                self.assertEqual(len(set(seen)), 1)
+                self.assertLessEqual(self.registry.received, size)
+                self.assertEqual(self.registry.uploads, {})
+
+    def test_an_end_of_pieces_that_is_refused_for_the_way(self):
+        source = self.source(self.image)
+        for code in ("UNSUPPORTED", "BLOB_UPLOAD_INVALID", ""):
+            with self.subTest(code):
+                self.registry.has.clear()
+                self.registry.manifests.clear()
+                pieces = set()
+
+                def fault(handler, path, code=code, pieces=pieces):
+                    if handler.command == "PATCH":
+                        pieces.add(path)
+                    return handler.command == "PUT" and path in pieces and handler.error(400, code)
+
+                self.registry.fault = fault
+                result = self.push("--chunk-size", "256KiB", self.ref, source)
+                self.assertEqual(result.code, 0, result.err)
+                self.assertEqual(len(pieces), 1)
+                self.arrived()
+
     def test_the_least_size_of_a_piece(self):
         self.registry.min_chunk = 400_000
         self.assertEqual(self.push("--chunk-size", "100KiB", self.ref, self.source(self.image)).code, 0)
@@ -428,50 +473,6 @@ class Faults(Broken):
         self.addCleanup(release.set)
         self.registry.fault = lambda handler, path: self.is_body("PUT")(handler, path) and release.wait(60) and False
         self.fails(self.push("--stall-timeout", SHORT, "--retries", "0", self.ref, source), 6, "not a byte taken")
-
-    def test_what_is_refused_for_what_it_is_does_not_go_another_way(self):
-        source = self.source(self.image)
-        size = sum(len(blob) for blob in self.image.blobs.values())
-        for method, code in (("PUT", "DIGEST_INVALID"), ("PUT", "SIZE_INVALID"), ("PATCH", "NAME_INVALID"), ("PATCH", "DENIED"), ("PUT", "MANIFEST_INVALID")):
-            with self.subTest(method=method, code=code):
-                self.registry.has.clear()
-                self.registry.received = 0
-                seen = []
-
-                def fault(handler, path, method=method, code=code, seen=seen):
-                    # The uploads in pieces alone.
-                    name = path.rsplit("/", 1)[1]
-                    if handler.command == "PATCH":
-                        seen.append(name)
-                    if handler.command == method and "/uploads/" in path and name in seen:
-                        self.registry.received += len(self.registry.body(handler))
-                        return handler.error(400, code, "made to fail")
-                    return None
-
-                self.registry.fault = fault
-                self.fails(self.push("--uploads", "1", "--chunk-size", "256KiB", self.ref, source), 5, code)
-                self.assertEqual(len(set(seen)), 1)
-                self.assertLessEqual(self.registry.received, size)
-                self.assertEqual(self.registry.uploads, {})
-
-    def test_an_end_of_pieces_that_is_refused_for_the_way(self):
-        source = self.source(self.image)
-        for code in ("UNSUPPORTED", "BLOB_UPLOAD_INVALID", ""):
-            with self.subTest(code):
-                self.registry.has.clear()
-                self.registry.manifests.clear()
-                pieces = set()
-
-                def fault(handler, path, code=code, pieces=pieces):
-                    if handler.command == "PATCH":
-                        pieces.add(path)
-                    return handler.command == "PUT" and path in pieces and handler.error(400, code)
-
-                self.registry.fault = fault
-                result = self.push("--chunk-size", "256KiB", self.ref, source)
-                self.assertEqual(result.code, 0, result.err)
-                self.assertEqual(len(pieces), 1)
-                self.arrived()
 
     def test_a_last_request_that_is_never_answered(self):
         source = self.source(self.image)
@@ -539,10 +540,14 @@ class Faults(Broken):
             with self.subTest(answer=answer):
                 self.registry.mounts = False
                 self.registry.has.pop("target", None)
+                self.registry.manifests.pop("1", None)
+                self.registry.requests.clear()
                 self.registry.fault = lambda handler, path, answer=answer: answer and "mount=" in handler.path and handler.error(answer)
-                result = self.push(self.ref, source)
+                result = self.push("--retries", "0", self.ref, source)
                 self.assertEqual(result.code, 0, result.err)
                 self.arrived()
+                # Each is asked for once.
+                self.assertEqual(self.registry.count("POST", "mount="), len(self.image.blobs))
 
     def test_push_only_tokens_may_not_look(self):
         source = self.source(self.image)
@@ -766,8 +771,6 @@ class Objects(Broken):
         self.assertEqual(self.push("--hosts-dir", hosts.parent, "registry.example/target:1", source).code, 0)
         self.arrived()
         self.assertEqual(mirror.requests, [])
-        (hosts / "hosts.toml").write_text(f'server = "http://{mirror.host}"\ncapabilities = ["pull"]\n')
-        self.fails(self.push("--hosts-dir", hosts.parent, "registry.example/target:1", source), 5, "push")
         # It is told whose image that is with each request, to the places that it names itself as well.
         for flags in ((), ("--chunk-size", "256KiB")):
             self.registry.has.clear()
@@ -786,3 +789,5 @@ class Objects(Broken):
         self.assertEqual(self.push("--hosts-dir", hosts.parent, "registry.example/target:1", source).code, 0)
         self.assertGreater(other.count("PUT", "/uploads/"), 0)
         self.assertEqual(other.count("", "ns="), 0)
+        (hosts / "hosts.toml").write_text(f'server = "http://{mirror.host}"\ncapabilities = ["pull"]\n')
+        self.fails(self.push("--hosts-dir", hosts.parent, "registry.example/target:1", source), 5, "push")

@@ -133,3 +133,37 @@ class Secrets(Remote):
         self.assertGreater(len(other.requests), 0)
         for _, _, headers in other.requests:
             self.assertNotIn("Authorization", headers)
+
+
+class Proxies(Remote):
+    """The environment's proxy, which answers as if it had asked, and whom it is not for."""
+
+    def setUp(self):
+        super().setUp()
+        self.registry, self.proxy = self.serve(tls=False), self.serve(Elsewhere.addresses[1], tls=False)
+
+    def asked(self, registry=None, **env):
+        """Who was: the registry, the proxy, or both."""
+        self.registry.requests.clear()
+        self.proxy.requests.clear()
+        self.lade.run("images", "rm", f"{(registry or self.registry).host}/image:latest")
+        self.lade.ok("gc")
+        result = self.pull(registry or self.registry, "--plain-http", env={"http_proxy": f"http://{self.proxy.host}", **env})
+        self.assertEqual(result.code, 0, result.err)
+        return {name for name in ("registry", "proxy") if getattr(self, name).requests}
+
+    def test_no_proxy_names_who_is_asked_directly(self):
+        own = Elsewhere.addresses[0]
+        for name, value in (("no_proxy", own), ("NO_PROXY", own), ("no_proxy", "*"), ("no_proxy", f" other.example , {own} "), ("no_proxy", "192.0.2.0/24")):
+            with self.subTest((name, value)):
+                self.assertEqual(self.asked(**{name: value}), {"registry"})
+        for value in ("", "other.example,192.0.2.9", "192.0.3.0/24"):
+            with self.subTest(value):
+                self.assertEqual(self.asked(no_proxy=value), {"proxy"})
+        for _, path, _ in self.proxy.requests:
+            self.assertTrue(path.startswith(f"http://{self.registry.host}/"), path)
+
+    def test_this_machine_is_never_asked_through_one(self):
+        here = self.serve("127.0.0.1", tls=False)
+        self.assertEqual(self.asked(here), set())
+        self.assertGreater(len(here.requests), 0)
