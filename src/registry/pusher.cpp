@@ -8,32 +8,21 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/fd.hpp"
 #include "base/text.hpp"
 #include "oci/referrers.hpp"
 #include "registry/candidates.hpp"
 #include "registry/referrers.hpp"
+#include "registry/referrers_tag.hpp"
 #include "registry/resolve.hpp"
 #include "registry/retry.hpp"
 #include "registry/status.hpp"
+#include "registry/text_sender.hpp"
 
 namespace lade::registry {
 
 namespace {
 
 constexpr std::string_view push_denied = "push access denied, the repository may not exist or needs a login";
-
-class TextSender final : public Sender {
-public:
-    explicit TextSender(std::string_view text) : text_(text), rest_(text) {}
-    std::uint64_t size() const override { return text_.size(); }
-    void rewind() override { rest_ = StringSource(text_); }
-    std::size_t read(std::span<std::byte> into) override { return rest_.read(into); }
-
-private:
-    std::string_view text_;
-    StringSource rest_;
-};
 
 } // namespace
 
@@ -133,35 +122,18 @@ std::optional<Response> Pusher::Impl::put(const oci::Descriptor& document, std::
 
 UploadResult Pusher::put_document(const oci::Descriptor& document, std::string_view text, const std::string& name,
                                   const std::stop_token& stop) {
-    const auto has = [&] { return impl_->has_document(document, name, stop); };
-    return impl_->put(document, text, name, has, stop) ? UploadResult::uploaded : UploadResult::exists;
-}
-
-UploadResult Pusher::put_referrer(const oci::Descriptor& referrer, std::string_view text, const oci::Digest& subject,
-                                  const std::stop_token& stop) {
-    const std::string name = referrer.digest.string();
+    const auto subject = oci::parse_referral(text, document.digest.string()).subject;
     // One that is there and not listed is put again: the reply says who has to list it.
     const auto has = [&] {
-        return impl_->has_document(referrer, name, stop) && impl_->lists(subject, referrer.digest, stop);
+        return impl_->has_document(document, name, stop) &&
+               (!subject || impl_->lists(subject->digest, document.digest, stop));
     };
-    const std::optional<Response> reply = impl_->put(referrer, text, name, has, stop);
+    const std::optional<Response> reply = impl_->put(document, text, name, has, stop);
     if (!reply)
         return UploadResult::exists;
-    if (reply->find("oci-subject") == subject.string())
-        return UploadResult::uploaded;
-    const std::string tag = oci::referrers_tag(subject);
-    doing([&] { return cat("tag ", tag); },
-          [&] {
-              const auto changed =
-                  oci::add_to_referrers(find_referrers_index(*impl_->channel, subject, impl_->retries, stop), referrer);
-              if (!changed)
-                  return;
-              const oci::Descriptor index{.media_type = std::string(oci::media_type::oci_index),
-                                          .digest = oci::Digest::of(*changed),
-                                          .size = changed->size()};
-              impl_->put(
-                  index, *changed, tag, [] { return false; }, stop);
-          });
+    if (subject && reply->find("oci-subject") != subject->digest.string())
+        list_in_tag(*impl_->channel, subject->digest,
+                    oci::describe_referrer(text, document.media_type, document.digest), impl_->retries, stop);
     return UploadResult::uploaded;
 }
 

@@ -32,14 +32,10 @@ public:
                         const std::stop_token& stop);
 
     // An index or manifest under `name`, a tag or its digest, unless the registry has it there. What it refers to has
-    // to be there before. Errors as above.
+    // to be there before, but for its subject. One that has a subject is listed with it: by the registry itself, or
+    // where that has no such list, in the index of a tag (referrers_tag.hpp). exists: it is there, and listed.
+    // invalid_argument: the document cannot be read, or that tag is no index. Else as above.
     UploadResult put_document(const oci::Descriptor& document, std::string_view text, const std::string& name,
-                              const std::stop_token& stop);
-
-    // One that refers to `subject`, under its digest, and described as it is to be listed: by the registry itself, or
-    // where that has no such list, in the index of a tag (referrers.hpp). exists: it is there and listed.
-    // invalid_argument: that tag is no index. Else as above.
-    UploadResult put_referrer(const oci::Descriptor& referrer, std::string_view text, const oci::Digest& subject,
                               const std::stop_token& stop);
 
 private:

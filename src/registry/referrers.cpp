@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "oci/referrers.hpp"
+#include "registry/blob_request.hpp"
 #include "registry/document_receiver.hpp"
 #include "registry/status.hpp"
 
@@ -157,14 +158,14 @@ std::optional<std::string> next_page(const Response& response) {
     return std::nullopt;
 }
 
-std::optional<std::string> find_referrers_index(Channel& channel, const oci::Digest& subject, Attempts attempts,
-                                                const std::stop_token& stop) {
+std::optional<TagIndex> find_referrers_index(Channel& channel, const oci::Digest& subject, Attempts attempts,
+                                             const std::stop_token& stop) {
     auto [answer, text] = get_index(channel, cat("manifests/", oci::referrers_tag(subject)), attempts, stop);
     if (answer.response.status == 404)
         return std::nullopt;
     if (!answer.response.ok())
         throw_status(answer.request, answer.response, answer.denied);
-    return std::move(text);
+    return TagIndex{.text = std::move(text), .etag = strong_etag(answer.response)};
 }
 
 std::vector<oci::Descriptor> find_referrers(Channel& channel, const oci::Digest& subject,
@@ -173,7 +174,8 @@ std::vector<oci::Descriptor> find_referrers(Channel& channel, const oci::Digest&
     Listing listing(channel, artifact_type, attempts, stop);
     if (!listing.read_api(subject))
         if (const auto index = find_referrers_index(channel, subject, attempts, stop))
-            listing.add(*index, cat(channel.host().base.authority(), ": tag ", oci::referrers_tag(subject)), false);
+            listing.add(index->text, cat(channel.host().base.authority(), ": tag ", oci::referrers_tag(subject)),
+                        false);
     std::vector<oci::Descriptor> found = listing.take();
     if (found.empty())
         throw Error(ErrorKind::not_found, channel.host().base.authority(), " has no referrers of ", subject);

@@ -24,9 +24,15 @@ std::vector<oci::Descriptor> find_referrers(Channel& channel, const oci::Digest&
                                             const std::string& artifact_type, Attempts attempts,
                                             const std::stop_token& stop);
 
-// The text of the index of the tag where hosts without the API have them; nullopt: there is none.
-std::optional<std::string> find_referrers_index(Channel& channel, const oci::Digest& subject, Attempts attempts,
-                                                const std::stop_token& stop);
+// The index of the tag where hosts without the API have them.
+struct TagIndex {
+    std::string text;
+    std::string etag; // a strong entity tag, or ""
+};
+
+// nullopt: there is no such tag.
+std::optional<TagIndex> find_referrers_index(Channel& channel, const oci::Digest& subject, Attempts attempts,
+                                             const std::stop_token& stop);
 
 // What the Link headers of a reply name as the next page, as it is written there.
 std::optional<std::string> next_page(const Response& response);

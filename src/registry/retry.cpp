@@ -37,6 +37,10 @@ milliseconds pause_after(unsigned count, std::chrono::seconds retry_after) {
     return std::max(asked, own);
 }
 
+void pause_jittered(unsigned count, const std::stop_token& stop) {
+    sleep_for(jittered(pause_after(count, std::chrono::seconds(0))), stop);
+}
+
 void Retries::failed(const Transient& failure, std::uint64_t progress, const std::stop_token& stop) {
     if (progress > progress_)
         count_ = 0;

@@ -38,6 +38,9 @@ private:
 // The pause before attempt `count` + 1 without the jitter.
 std::chrono::milliseconds pause_after(unsigned count, std::chrono::seconds retry_after);
 
+// Sleeps so long, with the jitter; cancelled on stop.
+void pause_jittered(unsigned count, const std::stop_token& stop);
+
 // Runs `attempt` until it returns. `progress()` as above.
 template <typename Attempt, typename Progress>
 auto with_retries(Attempts attempts, const std::stop_token& stop, Attempt&& attempt, Progress&& progress) {

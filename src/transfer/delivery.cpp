@@ -114,8 +114,8 @@ Delivered deliver(registry::Pusher& pusher, const Shipment& shipment, const oci:
                 blobs.emplace_back(&blob, &add_item(progress, blob));
     };
     add_blobs(tree);
-    for (const ReferrerTree& referrer : shipment.referrers)
-        add_blobs(referrer.tree);
+    for (const ImageTree& referrer : shipment.referrers)
+        add_blobs(referrer);
 
     // The largest would else be the one that all wait for.
     std::ranges::stable_sort(blobs, std::ranges::greater{}, [](const auto& one) { return one.first->size; });
@@ -164,10 +164,8 @@ Delivered deliver(registry::Pusher& pusher, const Shipment& shipment, const oci:
         const std::string name = target.tag() ? *target.tag() : root.descriptor.digest.string();
         return pusher.put_document(root.descriptor, root.text, name, task_stop);
     });
-    for (const ReferrerTree& referrer : shipment.referrers)
-        put_tree(referrer.tree, [&](const Document& root, const std::stop_token& task_stop) {
-            return pusher.put_referrer(root.descriptor, root.text, referrer.subject, task_stop);
-        });
+    for (const ImageTree& referrer : shipment.referrers)
+        put_tree(referrer, put_child);
     Delivered delivered = counts.sum();
     delivered.referrers = shipment.referrers.size();
     return delivered;

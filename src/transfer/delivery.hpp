@@ -35,7 +35,7 @@ struct Delivered {
 // What goes together: an image, and what refers to it.
 struct Shipment {
     ImageTree image;
-    std::vector<ReferrerTree> referrers; // each behind its subject
+    std::vector<ImageTree> referrers; // each behind its subject
 };
 
 // Puts the root under the target's tag; without one, under its own digest. Referrers come after it. What the registry

@@ -117,8 +117,8 @@ void label_pushed(store::Blobs& blobs, const Shipment& shipment, const oci::Refe
                 labels.emplace(document.descriptor.digest, source_labels(blobs, remote, document.descriptor.digest));
         };
         add(shipment.image);
-        for (const ReferrerTree& referrer : shipment.referrers)
-            add(referrer.tree);
+        for (const ImageTree& referrer : shipment.referrers)
+            add(referrer);
         blobs.label(labels);
     });
 }

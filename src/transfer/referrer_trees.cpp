@@ -24,7 +24,7 @@ public:
     Collector(const ReferrerReader& reader, bool nondistributable, const std::function<void(const std::string&)>& warn)
         : reader_(reader), nondistributable_(nondistributable), warn_(warn) {}
 
-    std::vector<ReferrerTree> collect(const ImageTree& image) {
+    std::vector<ImageTree> collect(const ImageTree& image) {
         for (const Document& document : image.documents)
             add_subject(document.descriptor.digest, 0);
         while (!pending_.empty()) {
@@ -51,7 +51,7 @@ private:
 
     bool collect_one(const oci::Digest& subject, const oci::Descriptor& referrer) {
         try {
-            add(subject, referrer, read(subject, referrer));
+            add(read(subject, referrer));
             return true;
         } catch (const Error& error) {
             // Anybody who may push can list what is gone or no document: that is no reason to have no image.
@@ -76,15 +76,13 @@ private:
         return std::move(found.tree);
     }
 
-    void add(const oci::Digest& subject, const oci::Descriptor& referrer, ImageTree tree) {
+    void add(ImageTree tree) {
         for (const Document& document : tree.documents)
             text_ += document.text.size();
         if (found_.size() == max_referrers_moved || text_ > max_text)
             throw Error(ErrorKind::resource_exhausted, "more than ", max_referrers_moved, " referrers, or more than ",
                         kib_size(max_text), " of their documents");
-        Document& root = tree.documents.back();
-        root.descriptor = oci::describe_referrer(root.text, referrer.media_type, referrer.digest);
-        found_.push_back({.subject = subject, .tree = std::move(tree)});
+        found_.push_back(std::move(tree));
     }
 
     const ReferrerReader& reader_;
@@ -93,14 +91,14 @@ private:
     std::set<oci::Digest> subjects_;
     std::set<oci::Digest> seen_;
     std::deque<Subject> pending_;
-    std::vector<ReferrerTree> found_;
+    std::vector<ImageTree> found_;
     std::size_t text_ = 0;
 };
 
 } // namespace
 
-std::vector<ReferrerTree> collect_referrers(const ImageTree& image, const ReferrerReader& reader, bool nondistributable,
-                                            const std::function<void(const std::string&)>& warn) {
+std::vector<ImageTree> collect_referrers(const ImageTree& image, const ReferrerReader& reader, bool nondistributable,
+                                         const std::function<void(const std::string&)>& warn) {
     return doing("referrers", [&] { return Collector(reader, nondistributable, warn).collect(image); });
 }
 

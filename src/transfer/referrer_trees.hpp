@@ -12,11 +12,6 @@
 
 namespace lade::transfer {
 
-struct ReferrerTree {
-    oci::Digest subject;
-    ImageTree tree; // its root is described as it is to be listed
-};
-
 struct ReferrerReader {
     std::function<std::vector<oci::Descriptor>(const oci::Digest& subject)> find;
     TreeReader tree;
@@ -24,7 +19,7 @@ struct ReferrerReader {
 
 // Those of each document of the image, and theirs, each once and behind what it refers to. One that is listed and is
 // none, or is not all there, is left out and `warn` told. resource_exhausted: beyond any use. Else as the reader.
-std::vector<ReferrerTree> collect_referrers(const ImageTree& image, const ReferrerReader& reader, bool nondistributable,
-                                            const std::function<void(const std::string&)>& warn);
+std::vector<ImageTree> collect_referrers(const ImageTree& image, const ReferrerReader& reader, bool nondistributable,
+                                         const std::function<void(const std::string&)>& warn);
 
 } // namespace lade::transfer

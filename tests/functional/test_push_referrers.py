@@ -3,11 +3,12 @@
 import json
 import os
 import subprocess
+import threading
 import unittest
 
 from support.broken import basic
 from support.images import OCI, Image, Layer, artifact, digest, index_of, referrers_index
-from support.program import Lade, need_tools
+from support.program import TIMEOUT, Lade, need_tools
 from support.registry import StockRegistry
 from support.writable import WritableRegistry
 from test_push import Broken
@@ -191,6 +192,145 @@ class Along(Signed):
         self.copied("--dst-user", "to:to-secret")
         self.has_all()
         self.assertEqual([path for _, path, headers in self.source.requests if "Authorization" in headers], [])
+
+
+class Single(Signed):
+    """What refers to an image, pushed or copied as an image of its own."""
+
+    def setUp(self):
+        super().setUp()
+        self.tag = self.image.root.replace(":", "-")
+        self.held(self.sbom, "sbom")
+
+    def held(self, one, tag):
+        """A reference to it at the source, whose store has it."""
+        self.source.manifests[tag] = one.documents[one.root]
+        ref = f"{self.source.host}/image:{tag}"
+        self.lade.ok("images", "pull", "--no-unpack", "--progress", "none", ref)
+        return ref
+
+    def ways(self):
+        src, ref = f"{self.source.host}/image:sbom", f"{self.registry.host}/target"
+        return {
+            "push": ("images", "push", "--progress", "none", f"{ref}:sbom", src),
+            "copy": ("images", "copy", "--progress", "none", src, f"{ref}:sbom"),
+            "object": ("content", "push-object", ref, self.sbom.root),
+        }
+
+    def entries(self):
+        return [one["digest"] for one in json.loads(self.registry.manifests[self.tag][1])["manifests"]]
+
+
+class Alone(Single):
+    def test_the_tag_lists_it_where_the_registry_does_not(self):
+        self.registry.referrers_page = None
+        for name, command in self.ways().items():
+            with self.subTest(name):
+                self.registry.manifests.clear()
+                self.registry.requests.clear()
+                self.registry.has["target"] = set(self.sbom.blobs) if name == "object" else set()
+                self.lade.ok(*command)
+                self.assertEqual(json.loads(self.registry.manifests[self.tag][1])["manifests"], json.loads(referrers_index([self.sbom]))["manifests"])
+                self.registry.requests.clear()
+                self.lade.ok(*command)
+                self.assertEqual(self.puts(), [])
+                # One that is there and was lost from the list.
+                del self.registry.manifests[self.tag]
+                self.lade.ok(*command)
+                self.assertEqual(self.entries(), [self.sbom.root])
+
+    def test_nothing_is_done_where_it_does(self):
+        for name, command in self.ways().items():
+            with self.subTest(name):
+                self.registry.manifests.clear()
+                self.registry.has["target"] = set(self.sbom.blobs)
+                self.lade.ok(*command)
+                self.lade.ok(*command)
+                self.assertNotIn(self.tag, self.registry.manifests)
+                self.assertEqual(self.registry.count("GET", self.tag), 0)
+
+    def test_the_stock_registry(self):
+        need_tools("skopeo")
+        stock = StockRegistry().start()
+        self.addCleanup(stock.stop)
+        self.lade.ok("images", "pull", "--no-unpack", "--all-platforms", "--progress", "none", self.src)
+        for name, src in (("image", self.src), ("sbom", f"{self.source.host}/image:sbom")):
+            self.lade.ok("images", "push", "--progress", "none", f"{stock.host}/a/b:{name}", src)
+        self.assertEqual(self.listed(f"{stock.host}/a/b:image"), [self.sbom.root])
+
+
+class Races(Single):
+    """Two processes that push what refers to one image, where nothing but a tag lists it."""
+
+    def setUp(self):
+        super().setUp()
+        self.registry.referrers_page = None
+        self.signature = self.attach(self.image, SIGNATURE, b"signature")
+        self.held(self.signature, "signature")
+        self.both, self.lock, self.tag_puts = threading.Barrier(2), threading.Lock(), []
+
+    def push_both(self):
+        processes = [self.lade.start("images", "push", "--progress", "none", f"{self.registry.host}/target:{name}", f"{self.source.host}/image:{name}") for name in ("sbom", "signature")]
+        for process in processes:
+            _, err = process.communicate(timeout=TIMEOUT)
+            self.assertEqual(process.returncode, 0, err)
+
+    def is_first(self, handler, path):
+        """Whether this is the first change of the tag by one of the two, which waits for that of the other."""
+        if handler.command != "PUT" or not path.endswith(self.tag):
+            return False
+        with self.lock:
+            self.tag_puts.append(handler.headers.get("If-Match"))
+            first = len(self.tag_puts) <= 2
+        if first:
+            self.both.wait(60)
+        return first
+
+    def test_what_the_other_has_overwritten_is_put_in_again(self):
+        def fault(handler, path):
+            if not self.is_first(handler, path):
+                return None
+            text = self.registry.body(handler)
+            with self.lock:
+                self.registry.manifests[self.tag] = (handler.headers["Content-Type"], text)
+            # Neither knows of it before both have done it.
+            self.both.wait(60)
+            return handler.answer(201, headers={"Docker-Content-Digest": digest(text)})
+
+        self.registry.fault = fault
+        self.push_both()
+        self.assertEqual(sorted(self.entries()), sorted((self.sbom.root, self.signature.root)))
+        self.assertEqual(self.tag_puts, [None] * 3)
+
+    def test_a_registry_that_can_tell_prevents_it(self):
+        older = artifact(self.image.descriptor(), SIGNATURE, b"older")
+        self.registry.manifests[self.tag] = (OCI + "index.v1+json", referrers_index([older]))
+        self.registry.etags = True
+        self.registry.fault = lambda handler, path: self.is_first(handler, path) and False
+        self.push_both()
+        self.assertEqual(self.entries()[0], older.root)
+        self.assertEqual(sorted(self.entries()[1:]), sorted((self.sbom.root, self.signature.root)))
+        self.assertEqual((len(self.tag_puts), len(set(self.tag_puts))), (3, 2))
+
+    def test_one_that_refuses_every_condition(self):
+        older = artifact(self.image.descriptor(), SIGNATURE, b"older")
+        self.registry.manifests[self.tag] = (OCI + "index.v1+json", referrers_index([older]))
+        self.registry.etags = True
+        self.registry.fault = lambda handler, path: "If-Match" in handler.headers and handler.error(412)
+        self.lade.ok(*self.ways()["push"])
+        self.assertEqual(self.entries(), [older.root, self.sbom.root])
+
+    def test_an_entry_that_never_stays(self):
+        def fault(handler, path):
+            if handler.command != "PUT" or not path.endswith(self.tag):
+                return None
+            self.tag_puts.append(path)
+            return handler.answer(201, headers={"Docker-Content-Digest": digest(self.registry.body(handler))})
+
+        self.registry.fault = fault
+        self.fails(self.lade.run(*self.ways()["push"]), 6, self.tag, self.sbom.root, "does not stay")
+        self.assertGreater(len(self.tag_puts), 2)
+        self.assertLess(len(self.tag_puts), 20)
 
 
 class LeftOut(Signed):

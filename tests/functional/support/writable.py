@@ -129,7 +129,11 @@ class WritableRegistry(BrokenRegistry):
     def take_manifest(self, handler, path):
         text, name = self.body(handler), path.rsplit("/", 1)[1]
         digest = "sha256:" + hashlib.sha256(text).hexdigest()
-        self.manifests[name] = self.manifests[digest] = (handler.headers["Content-Type"], text)
+        with self.lock:
+            wanted, held = handler.headers.get("If-Match"), self.manifests.get(name)
+            if self.etags and wanted and (held is None or wanted != f'"sha256:{hashlib.sha256(held[1]).hexdigest()}"'):
+                return handler.error(412, "PRECONDITION_FAILED", "it is another one now")
+            self.manifests[name] = self.manifests[digest] = (handler.headers["Content-Type"], text)
         headers = {"Location": path, "Docker-Content-Digest": digest}
         subject = json.loads(text).get("subject")
         if subject and self.referrers_page:
