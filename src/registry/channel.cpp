@@ -128,6 +128,8 @@ Channel::Answer Channel::send_to(const Url& root, const Ask& ask, Receiver& rece
         Response response = client_.send(request, receiver, stop);
         if (own && guess_ == Guess::open && response.status != 400)
             guess_ = root.scheme == "https" ? Guess::https : Guess::http;
+        if (own)
+            private_ = is_private_address(response.peer);
         if (own && notices_ != nullptr)
             notices_->take(root.authority(), response);
         if (response.ok() && response.round_trip.count() > 0)

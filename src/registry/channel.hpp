@@ -32,6 +32,10 @@ public:
     // How long it takes to where content comes from: the host, or where it sends us. nullopt: not known yet.
     std::optional<std::chrono::microseconds> round_trip() const;
 
+    // Whether the host's last reply came from an address of a private network. False as long as that is not known:
+    // nobody was asked, or a proxy stands between.
+    bool is_in_private_network() const noexcept { return private_; }
+
     // What is asked for below the repository's path, e.g. "manifests/latest".
     struct Ask {
         std::string method;
@@ -70,6 +74,7 @@ private:
     // Which scheme a host on loopback speaks; settled by its first reply.
     std::atomic<Guess> guess_;
     std::atomic<std::chrono::microseconds::rep> round_trip_{0}; // 0: not known
+    std::atomic<bool> private_{false};
 };
 
 } // namespace lade::registry

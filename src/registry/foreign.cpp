@@ -25,15 +25,15 @@ Response follow(Client& client, Request& request, Receiver& receiver, const std:
 }
 
 // False when it is not there.
-bool fetch_url(Client& client, const Url& url, bool may_be_local, Attempts attempts, BlobReceiver& receiver,
+bool fetch_url(Client& client, const Url& url, const Nearness& nearness, Attempts attempts, BlobReceiver& receiver,
                const std::stop_token& stop) {
     const auto attempt = [&] {
         if (receiver.done())
             return true;
         Request request{.url = url,
                         .headers = {"Accept: */*", "Accept-Encoding: identity"},
-                        .refuse_local = !may_be_local,
-                        .refuse_private = !may_be_local};
+                        .refuse_local = !nearness.local,
+                        .refuse_private = !nearness.private_network};
         if (receiver.position() > 0)
             request.headers.push_back(cat("Range: bytes=", receiver.position(), '-'));
         const Response response = follow(client, request, receiver, stop);
@@ -58,12 +58,12 @@ std::string foreign_hosts(const oci::Descriptor& descriptor) {
     return printable(join(hosts, ", "));
 }
 
-void fetch_foreign(Client& client, const oci::Descriptor& descriptor, bool may_be_local, Attempts attempts,
+void fetch_foreign(Client& client, const oci::Descriptor& descriptor, const Nearness& nearness, Attempts attempts,
                    BlobReceiver& receiver, const std::stop_token& stop) {
     for (const std::string& text : descriptor.urls)
         if (const auto url = Url::parse(text))
             if (doing([&] { return cat("foreign layer at ", url->shown()); },
-                      [&] { return fetch_url(client, *url, may_be_local, attempts, receiver, stop); }))
+                      [&] { return fetch_url(client, *url, nearness, attempts, receiver, stop); }))
                 return;
     throw Error(ErrorKind::not_found, descriptor.digest, ": nor is it at any of its URLs (", foreign_hosts(descriptor),
                 ")");

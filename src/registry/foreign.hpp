@@ -16,10 +16,17 @@ namespace lade::registry {
 // The hosts of the descriptor's http and https URLs, each once, for people; "" when there is none.
 std::string foreign_hosts(const oci::Descriptor& descriptor);
 
+// How near a place may be that an image names: as near as the registry that it came from, whose users could reach it
+// anyway. A stranger's image is no way into what only this machine, or only this network, can reach.
+struct Nearness {
+    bool local = false;           // addresses of this machine or this link
+    bool private_network = false; // those of a private network
+};
+
 // What is missing to `receiver` from the first URL that does not answer 404; where that one fails, it ends.
-// Unless `may_be_local`, nothing is sent to addresses of this machine, this link or a private network
-// (permission_denied). not_found: no URL has it.
-void fetch_foreign(Client& client, const oci::Descriptor& descriptor, bool may_be_local, Attempts attempts,
+// permission_denied: it, or where it redirects to, is nearer than it may be; nothing was sent there. not_found: no URL
+// has it.
+void fetch_foreign(Client& client, const oci::Descriptor& descriptor, const Nearness& nearness, Attempts attempts,
                    BlobReceiver& receiver, const std::stop_token& stop);
 
 } // namespace lade::registry

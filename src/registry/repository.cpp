@@ -63,10 +63,12 @@ struct Repository::Impl {
         failures.throw_worst(cat(wanted.string(), " not found"));
     }
 
-    // Without its port.
-    std::string registry_host() const {
+    // The registry's own, whoever is asked in its place.
+    Nearness nearness() const {
         const auto url = Url::parse(cat("http://", reference.domain()));
-        return url ? url->host : "";
+        const bool local = url && is_loopback(url->host);
+        const bool near = url && is_private_address(url->host);
+        return {.local = local, .private_network = local || near || hosts.registry_is_private()};
     }
 
     const oci::Reference reference;
@@ -140,8 +142,7 @@ void Repository::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, 
     if (!impl_->foreign_layers)
         throw Error(ErrorKind::failed_precondition, impl_->reference.repository(),
                     " does not have it; it is to be had from ", foreign, ", which is asked with --foreign-layers only");
-    fetch_foreign(impl_->client, descriptor, is_loopback(impl_->registry_host()), {impl_->retries, true}, receiver,
-                  stop);
+    fetch_foreign(impl_->client, descriptor, impl_->nearness(), {impl_->retries, true}, receiver, stop);
 }
 
 Repository::Blamed Repository::blame(const oci::Digest& digest) {

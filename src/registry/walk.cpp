@@ -87,6 +87,12 @@ std::vector<Walk::Asked*> Walk::in_order(const Capabilities& needs, const Skip& 
     return order;
 }
 
+bool Walk::registry_is_private() const noexcept {
+    return std::ranges::any_of(hosts_, [](const auto& one) {
+        return one->channel->host().is_registry && one->channel->is_in_private_network();
+    });
+}
+
 const Channel* Walk::likely(const Capabilities& needs, const Skip& skip) const {
     const std::vector<Asked*> order = in_order(needs, skip);
     return order.empty() ? nullptr : order.front()->channel.get();

@@ -77,6 +77,9 @@ public:
         return std::nullopt;
     }
 
+    // Whether the registry itself has answered from an address of a private network.
+    bool registry_is_private() const noexcept;
+
     // Whom first() would ask first; nullptr for nobody.
     const Channel* likely(const Capabilities& needs, const Skip& skip) const;
 

@@ -253,6 +253,48 @@ class ForeignLayers(FetchCase):
         self.assertEqual(result.code, 0, result.err)
 
 
+    def test_a_registry_in_a_private_network_may_name_its_neighbours(self):
+        need_root()
+        need_tools("ip", "nsenter")
+        place = Elsewhere()
+        self.addCleanup(place.stop)
+
+        def serve(address):
+            registry = place.call(lambda: BrokenRegistry(address))
+            self.addCleanup(registry.stop)
+            return registry
+
+        self.registry, neighbour, home = serve(Elsewhere.private[0]), serve(Elsewhere.private[1]), serve("127.0.0.1")
+
+        def pull(url, *flags):
+            return self.pull(self.offer(url), "--foreign-layers", "--plain-http", *flags, prefix=place.prefix)
+
+        # This machine is nearer than that.
+        for url in (f"http://{home.host}/layer", "http://169.254.169.254/layer", "http://[::1]:1/layer"):
+            with self.subTest(url):
+                self.fails(pull(url), 7, self.layer, "refused", "local address")
+        neighbour.fault = lambda handler, path: handler.answer(302, headers={"Location": f"http://{home.host}/layer"})
+        self.fails(pull(f"http://{neighbour.host}/layer"), 7, self.layer, "local address")
+        self.assertEqual(home.requests, [])
+        neighbour.fault = lambda handler, path: neighbour.send(handler, self.body)
+        result = pull(f"http://{neighbour.host}/layer")
+        self.assertEqual(result.code, 0, result.err)
+
+        # A mirror in the private network makes no neighbour of a registry that is elsewhere.
+        self.lade.ok("images", "rm", f"{self.registry.host}/image:latest")
+        self.lade.ok("gc")
+        mirror, self.registry = self.registry, serve(Elsewhere.addresses[0])
+        ref = self.offer(f"http://{neighbour.host}/layer")
+        mirror.blobs, mirror.manifests = self.registry.blobs, self.registry.manifests
+        hosts = self.scratch / "hosts" / self.registry.host
+        hosts.mkdir(parents=True)
+        (hosts / "hosts.toml").write_text(f'[host."http://{mirror.host}"]\n')
+        neighbour.requests.clear()
+        result = self.pull(ref, "--foreign-layers", "--plain-http", "--hosts-dir", hosts.parent, prefix=place.prefix)
+        self.fails(result, 7, self.layer, "private network")
+        self.assertEqual(neighbour.requests, [])
+
+
 class Notices(FetchCase):
     def test_each_is_shown_once(self):
         ref = self.registry.add(Image([Layer().file("a", "a"), Layer().file("b", "b")]))

@@ -14,12 +14,13 @@ class Elsewhere:
     """A network namespace of its own, with addresses reserved for documentation. Nothing in it reaches the world."""
 
     addresses = ("192.0.2.1", "192.0.2.2", "192.0.2.3")
+    private = ("10.77.0.1", "10.77.0.2")  # of a private network
 
     def __init__(self):
         self.work = queue.Queue()
         self.thread = threading.Thread(target=self.live, daemon=True)
         self.thread.start()
-        for command in ("ip link set lo up", *(f"ip address add {address}/32 dev lo" for address in self.addresses)):
+        for command in ("ip link set lo up", *(f"ip address add {address}/32 dev lo" for address in (*self.addresses, *self.private))):
             self.call(lambda command=command: subprocess.run(command.split(), check=True))
 
     def live(self):
