@@ -185,6 +185,27 @@ header.x = "y"
         CHECK(kind_of([&] { place.hosts("other.example", {.ca = "/none.pem"}); }) == ErrorKind::not_found);
     }
 
+    TEST_CASE("hosts: a URL has no other scheme, and nobody's user") {
+        const Place place;
+        const auto message = [&](const std::string& url) -> std::string {
+            place.write("certs.d/r.example/hosts.toml", "[host.\"" + url + "\"]\n");
+            try {
+                static_cast<void>(place.hosts("r.example"));
+            } catch (const lade::Error& error) {
+                return error.message();
+            }
+            return "";
+        };
+        for (const char* url : {"ftp://b", "file:///etc", "unix://b", "://b", "https://", "http://a b"})
+            CHECK(message(url).find(std::string("\"") + url + "\" is no http or https URL") != std::string::npos);
+        for (const char* url : {"https://me:x@b", "me:x@b:5000/p", "http://me@b?q", "https://x@y@b"}) {
+            CHECK(message(url).find("the URL of b") != std::string::npos);
+            CHECK(message(url).find("me") == std::string::npos);
+        }
+        for (const char* url : {"HTTP://b", "httpd.example", "b/a@c", "https://b/@x"})
+            CHECK(message(url).empty());
+    }
+
     TEST_CASE("hosts: files that are missing or are none are told with the line that names them") {
         const Place place;
         const auto message = [&](const std::string& text) -> std::string {
@@ -196,7 +217,7 @@ header.x = "y"
             }
             return "";
         };
-        CHECK(message("[host.\"https://m\"]\nca = \"none.pem\"\n").find("hosts.toml:1: ") != std::string::npos);
+        CHECK(message("[host.\"https://m\"]\nca = \"none.pem\"\n").find("hosts.toml:2: ") != std::string::npos);
         CHECK(message("ca = \"none.pem\"\n").find("/none.pem: open: ") != std::string::npos);
         place.write("certs.d/_default/text.pem", "hello");
         CHECK(message("ca = \"text.pem\"\n").find("/text.pem: holds no certificate") != std::string::npos);
