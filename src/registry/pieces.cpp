@@ -8,6 +8,12 @@
 
 namespace lade::registry {
 
+namespace {
+
+constexpr std::size_t block = 256 * kib;
+
+} // namespace
+
 Piece* Pieces::next(std::uint64_t factor, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     const auto has_room = [&] {
@@ -30,12 +36,14 @@ void Pieces::add(Piece& piece, std::span<const std::byte> bytes, const std::stop
         std::unique_lock lock(mutex_);
         // The one that all wait for always has room, or nobody would ever give any.
         const auto may_add = [&] {
-            return ended_ || held_ < room_ || (&piece == &pieces_.front() && piece.data.empty());
+            return ended_ || held_ < room_ || (&piece == &pieces_.front() && piece.blocks.empty());
         };
         if (!changed_.wait(lock, stop, may_add))
             throw Error(ErrorKind::cancelled, "interrupted");
         awaited = &piece == &pieces_.front();
-        piece.data.insert(piece.data.end(), bytes.begin(), bytes.end());
+        if (piece.blocks.empty() || piece.blocks.back().size() + bytes.size() > block)
+            piece.blocks.emplace_back();
+        piece.blocks.back().insert(piece.blocks.back().end(), bytes.begin(), bytes.end());
         piece.first += bytes.size();
         held_ += bytes.size();
     }
@@ -66,12 +74,13 @@ std::vector<std::byte> Pieces::take(const std::stop_token& stop) {
     for (;;) {
         const auto ready = [&] {
             return pieces_.empty() ? ended_ || next_ == end_
-                                   : !pieces_.front().data.empty() || pieces_.front().done || ended_;
+                                   : !pieces_.front().blocks.empty() || pieces_.front().done || ended_;
         };
         if (!changed_.wait(lock, stop, ready))
             throw Error(ErrorKind::cancelled, "interrupted");
-        if (!pieces_.empty() && !pieces_.front().data.empty()) {
-            std::vector<std::byte> bytes = std::exchange(pieces_.front().data, {});
+        if (!pieces_.empty() && !pieces_.front().blocks.empty()) {
+            std::vector<std::byte> bytes = std::move(pieces_.front().blocks.front());
+            pieces_.front().blocks.pop_front();
             position_ += bytes.size();
             held_ -= bytes.size();
             changed_.notify_all();

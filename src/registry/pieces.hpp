@@ -24,7 +24,8 @@ struct Piece {
 
 private:
     friend class Pieces;
-    std::vector<std::byte> data; // not delivered yet
+    // What is not delivered yet. One vector that grows would at times take its room three times.
+    std::deque<std::vector<std::byte>> blocks;
     bool done = false;
 };
 

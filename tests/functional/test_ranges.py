@@ -245,7 +245,7 @@ class Replies(Ranges):
 
 
 class Memory(Ranges):
-    size = 192 << 20
+    size = 128 << 20
 
     def setUp(self):
         if SANITIZED:
@@ -257,7 +257,7 @@ class Memory(Ranges):
         self.body = self.image.blobs[self.big]
 
     def test_long_pieces_do_not_fill_it(self):
-        """The first range hangs until the others, of which there are 160 MiB, get no further."""
+        """The first range hangs until the others, of which there are 96 MiB, get no further."""
         sent, lock = [0], threading.Lock()
 
         def reply(handler, first, last):
@@ -288,7 +288,7 @@ class Memory(Ranges):
         _, err = process.communicate()
         self.assertEqual(process.returncode, 0, err)
         self.assertGreater(most, 0)
-        self.assertLess(most, 110 * 1024)
+        self.assertLess(most, 90 * 1024)
 
 
 class Killed(Ranges):
