@@ -90,22 +90,20 @@ private:
                 break;
             have += n;
         }
-        const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(magic.at(i)); };
         whole_ =
             std::make_unique<Prefixed>(std::string(reinterpret_cast<const char*>(magic.data()), have), compressed_);
-        const bool gzip = have >= 3 && byte(0) == 0x1f && byte(1) == 0x8b && byte(2) == 0x08;
-        const bool zstd = have == 4 && byte(0) == 0x28 && byte(1) == 0xb5 && byte(2) == 0x2f && byte(3) == 0xfd;
-        const bool skippable =
-            have == 4 && (byte(0) & 0xf0U) == 0x50 && byte(1) == 0x2a && byte(2) == 0x4d && byte(3) == 0x18;
-        if (gzip) {
+        switch (compression_of(std::span(magic).first(have))) {
+        case Compression::gzip:
 #ifdef LADE_HAVE_ISAL
             decoder_ = gunzip_isal(*whole_);
 #else
             decoder_ = gunzip_zlib(*whole_);
 #endif
-        } else if (zstd || skippable) {
+            break;
+        case Compression::zstd:
             decoder_ = std::make_unique<Unzstd>(*whole_);
-        } else {
+            break;
+        case Compression::none:
             decoder_ = std::move(whole_);
         }
     }
@@ -156,6 +154,22 @@ std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_ty
     if (layer_format(media_type).exact)
         return std::make_unique<Plain>(compressed);
     return std::make_unique<Sniffed>(compressed);
+}
+
+std::unique_ptr<Source> decompress(Source& compressed) {
+    return std::make_unique<Sniffed>(compressed);
+}
+
+Compression compression_of(std::span<const std::byte> beginning) noexcept {
+    const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(beginning[i]); };
+    const std::size_t have = beginning.size();
+    if (have >= 3 && byte(0) == 0x1f && byte(1) == 0x8b && byte(2) == 0x08)
+        return Compression::gzip;
+    if (have < 4)
+        return Compression::none;
+    const bool zstd = byte(0) == 0x28 && byte(1) == 0xb5 && byte(2) == 0x2f && byte(3) == 0xfd;
+    const bool skippable = (byte(0) & 0xf0U) == 0x50 && byte(1) == 0x2a && byte(2) == 0x4d && byte(3) == 0x18;
+    return zstd || skippable ? Compression::zstd : Compression::none;
 }
 
 std::string_view gzip_engine() noexcept {

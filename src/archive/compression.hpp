@@ -3,7 +3,9 @@
 // none (registry-and-unpack.md 3.1, safety.md 2.3).
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "base/stream.hpp"
@@ -28,6 +30,12 @@ LayerFormat layer_format(std::string_view media_type);
 // data_loss. Types as layer_format() has them. `compressed` must outlive the result and is read to its very
 // end before the result reports its own.
 std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type);
+
+// The same of bytes that nobody told the type of.
+std::unique_ptr<Source> decompress(Source& compressed);
+
+// What bytes are compressed with that begin so; the first four tell.
+Compression compression_of(std::span<const std::byte> beginning) noexcept;
 
 // The library that inflates gzip in this build: "isal" or "zlib".
 std::string_view gzip_engine() noexcept;

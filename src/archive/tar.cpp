@@ -122,7 +122,12 @@ std::span<const std::byte> TarReader::data() {
 void TarReader::skip_stored() {
     for (std::uint64_t* part : {&stored_, &padding_})
         while (*part > 0) {
-            if (begin_ == end_ && !fill()) {
+            if (begin_ == end_ && skipping_ != nullptr) {
+                const std::uint64_t skipped = skipping_->skip(*part);
+                bytes_ += skipped;
+                *part -= skipped;
+            }
+            if (*part > 0 && begin_ == end_ && !fill()) {
                 // An archive may end right behind the data of its last entry.
                 if (part == &padding_)
                     return;
@@ -134,7 +139,16 @@ void TarReader::skip_stored() {
         }
 }
 
+std::optional<std::uint64_t> TarReader::data_offset() const noexcept {
+    if (extents_.size() != 1 || extents_.front().offset != 0 || extents_.front().length != stored_)
+        return std::nullopt;
+    return bytes_ - (end_ - begin_);
+}
+
 void TarReader::drain() {
+    begin_ = end_;
+    if (skipping_ != nullptr)
+        bytes_ += skipping_->skip(UINT64_MAX);
     do
         begin_ = end_;
     while (fill());
@@ -169,6 +183,7 @@ std::optional<Entry> TarReader::next() {
             if (block)
                 if (const auto second = find_block(); second && !TarHeader::is_zero(*second))
                     throw Error(ErrorKind::invalid_argument, "tar: a lone zero block between entries");
+            has_end_mark_ = block.has_value();
             drain();
             return std::nullopt;
         }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "archive/skipping.hpp"
 #include "base/stream.hpp"
 
 namespace lade::archive {
@@ -50,6 +51,8 @@ class TarHeader;
 class TarReader {
 public:
     explicit TarReader(Source& tar) : tar_(tar) {}
+    // Data that nobody asks for is not read.
+    explicit TarReader(SkippingSource& tar) : tar_(tar), skipping_(&tar) {}
 
     // The next entry, or nullopt at the end of the archive, which reads the source to its own end. Global
     // headers are checked and otherwise ignored. data_loss: the stream is cut; invalid_argument: it is
@@ -63,6 +66,11 @@ public:
 
     // Bytes of the stream read so far.
     std::uint64_t bytes() const noexcept { return bytes_; }
+    // Where in the stream the data of the entry lies that next() just returned, all of it in one piece; nullopt of a
+    // sparse file.
+    std::optional<std::uint64_t> data_offset() const noexcept;
+    // After the last entry: whether the two blocks of zeros, or one, were there that end an archive.
+    bool has_end_mark() const noexcept { return has_end_mark_; }
 
 private:
     struct Pending; // what extended headers say about the entry that follows them
@@ -81,11 +89,13 @@ private:
     void check_extents(const Entry& entry) const;
 
     Source& tar_;
+    SkippingSource* skipping_ = nullptr;
     std::vector<std::byte> buffer_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     bool at_end_ = false;
     std::uint64_t bytes_ = 0;
+    bool has_end_mark_ = false;
 
     std::uint64_t stored_ = 0;  // bytes of the entry's data still in the stream
     std::uint64_t padding_ = 0; // behind them

@@ -123,6 +123,7 @@ Json to_json(const store::Image& image) {
 void add_images(CLI::App& group, Context& context) {
     add_pull(group, context);
     add_push(group, context);
+    add_import(group, context);
     add_unpack(group, context);
     add_mounting(group, context);
     add_commit(group, context);

@@ -20,6 +20,7 @@ Json to_json(const oci::Descriptor& descriptor);
 Json to_json(const store::Image& image);
 
 void add_pull(CLI::App& group, Context& context);
+void add_import(CLI::App& group, Context& context);
 // push, copy
 void add_push(CLI::App& group, Context& context);
 void add_unpack(CLI::App& group, Context& context);

@@ -4,9 +4,8 @@
 #include "base/error.hpp"
 #include "cli/images.hpp"
 #include "cli/limit_flags.hpp"
-#include "cli/privilege.hpp"
 #include "cli/pull_flags.hpp"
-#include "cli/snapshots.hpp"
+#include "cli/unpacking.hpp"
 
 namespace lade::cli {
 
@@ -24,22 +23,6 @@ struct Flags {
     std::string snapshotter;
 };
 
-// Where a pull unpacks to: nowhere when that was asked for, or when nobody asked and this process cannot.
-std::optional<std::string> unpack_target(Context& context, const Flags& flags) {
-    if (flags.no_unpack || flags.pull.all_platforms)
-        return std::nullopt;
-    const bool chosen = !flags.snapshotter.empty();
-    std::string snapshotter = chosen_snapshotter(context, flags.snapshotter);
-    context.store().open_snapshotter(snapshotter);
-    const auto reason = context.store().unusable(snapshotter);
-    if (!reason)
-        return snapshotter;
-    if (chosen)
-        require_usable(context, snapshotter);
-    complain(cat("warning: not unpacked: ", unusable_text(context, *reason)));
-    return std::nullopt;
-}
-
 transfer::PullPolicy policy_of(const Flags& flags) {
     if (flags.if_missing)
         return transfer::PullPolicy::if_missing;
@@ -52,7 +35,8 @@ void pull(Context& context, const Flags& flags) {
     transfer::PullOptions options = flags.pull.options(context);
     options.limits = flags.limits.limits;
     options.policy = policy_of(flags);
-    options.snapshotter = unpack_target(context, flags);
+    if (!flags.no_unpack && !flags.pull.all_platforms)
+        options.snapshotter = find_unpack_target(context, flags.snapshotter);
     const transfer::Pulled pulled = flags.pull.pull(context, options, "pulled");
     if (flags.print_chain_id && !context.json)
         for (const oci::ChainId& chain_id : pulled.chain_ids)

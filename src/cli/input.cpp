@@ -10,8 +10,9 @@
 namespace lade::cli {
 
 std::size_t Input::read(std::span<std::byte> into) {
-    wait_ready(STDIN_FILENO, POLLIN, stop_);
-    return read_some(STDIN_FILENO, into, "standard input");
+    const int file = file_ ? file_.get() : STDIN_FILENO;
+    wait_ready(file, POLLIN, stop_);
+    return read_some(file, into, what_);
 }
 
 } // namespace lade::cli

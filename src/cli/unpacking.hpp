@@ -2,6 +2,7 @@
 // What the commands share that unpack an image of the store.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cli/commands.hpp"
@@ -10,6 +11,10 @@
 #include "transfer/unpack.hpp"
 
 namespace lade::cli {
+
+// The snapshotter that what comes in is unpacked with, `flag` or what is usual; nullopt when nobody asked for one and
+// this process cannot, which is said. permission_denied: it cannot use the one that was asked for.
+std::optional<std::string> find_unpack_target(Context& context, const std::string& flag);
 
 struct UnpackFlags {
     std::string platform;

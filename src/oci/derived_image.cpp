@@ -105,6 +105,22 @@ std::string make_manifest(std::string_view type, const Descriptor& config, const
     return dump_json(manifest_of(type, config, std::move(list)));
 }
 
+std::string make_index(const std::vector<Descriptor>& manifests) {
+    Json list = Json::array();
+    for (const Descriptor& manifest : manifests) {
+        Json item = to_json(manifest);
+        if (manifest.platform) {
+            item["platform"] = {{"os", manifest.platform->os}, {"architecture", manifest.platform->architecture}};
+            if (!manifest.platform->variant.empty())
+                item["platform"]["variant"] = manifest.platform->variant;
+        }
+        if (!manifest.annotations.empty())
+            item["annotations"] = manifest.annotations;
+        list.push_back(std::move(item));
+    }
+    return dump_json({{"schemaVersion", 2}, {"mediaType", media_type::oci_index}, {"manifests", std::move(list)}});
+}
+
 std::string retype_config(std::string_view manifest, std::string_view type) {
     Json document = parse_object(manifest, "manifest");
     document["config"]["mediaType"] = type;

@@ -42,6 +42,9 @@ std::string derive_manifest(const Documents& base, const Descriptor& config, con
 // A manifest of `type` with these in it.
 std::string make_manifest(std::string_view type, const Descriptor& config, const std::vector<Descriptor>& layers);
 
+// An OCI index of these, with their platforms and annotations.
+std::string make_index(const std::vector<Descriptor>& manifests);
+
 // The manifest with its config called `type`; all else stays.
 std::string retype_config(std::string_view manifest, std::string_view type);
 

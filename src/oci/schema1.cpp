@@ -61,24 +61,6 @@ bool is_throwaway(const Json& v1) {
     return size != v1.end() && size->is_number_integer() && *size == 0;
 }
 
-HistoryEntry history_of(const Json& v1) {
-    std::string command;
-    if (const Json* container = find_object(v1, "container_config"))
-        if (const Json* words = find_array(*container, "Cmd"))
-            for (const Json& word : *words) {
-                if (!word.is_string())
-                    throw Error(ErrorKind::invalid_argument, "\"Cmd\" holds something that is not a string");
-                if (!command.empty())
-                    command += ' ';
-                command += word.get_ref<const std::string&>();
-            }
-    return {.created = find_string(v1, "created").value_or(""),
-            .created_by = std::move(command),
-            .author = find_string(v1, "author").value_or(""),
-            .comment = find_string(v1, "comment").value_or(""),
-            .empty_layer = is_throwaway(v1)};
-}
-
 Json to_json(const HistoryEntry& entry) {
     Json json = Json::object();
     const auto set = [&](const char* key, const std::string& value) {
@@ -147,11 +129,29 @@ Schema1 parse_schema1(std::string_view payload, std::string_view what) {
                   [&] {
                       std::string compatible = get_string(history[i], "v1Compatibility");
                       image.steps.push_back({.blob = Digest::parse(get_string(layers[i], "blobSum")),
-                                             .history = history_of(parse_object(compatible, "v1Compatibility"))});
+                                             .history = v1_history(parse_object(compatible, "v1Compatibility"))});
                       image.config = std::move(compatible); // the newest, which comes last, has the image's
                   });
         return image;
     });
+}
+
+HistoryEntry v1_history(const Json& v1) {
+    std::string command;
+    if (const Json* container = find_object(v1, "container_config"))
+        if (const Json* words = find_array(*container, "Cmd"))
+            for (const Json& word : *words) {
+                if (!word.is_string())
+                    throw Error(ErrorKind::invalid_argument, "\"Cmd\" holds something that is not a string");
+                if (!command.empty())
+                    command += ' ';
+                command += word.get_ref<const std::string&>();
+            }
+    return {.created = find_string(v1, "created").value_or(""),
+            .created_by = std::move(command),
+            .author = find_string(v1, "author").value_or(""),
+            .comment = find_string(v1, "comment").value_or(""),
+            .empty_layer = is_throwaway(v1)};
 }
 
 std::string schema1_config(const Schema1& image, const std::vector<DiffId>& diff_ids) {

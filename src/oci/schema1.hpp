@@ -38,6 +38,9 @@ struct Schema1 {
 // manifest or an index of today at the same time is refused.
 Schema1 parse_schema1(std::string_view payload, std::string_view what);
 
+// What the JSON that docker kept of each layer tells of the step that made it; docker-archives have it in files.
+HistoryEntry v1_history(const Json& v1);
+
 // The config of the image. One diff ID for each step that is not an empty layer, in that order.
 std::string schema1_config(const Schema1& image, const std::vector<DiffId>& diff_ids);
 

@@ -9,7 +9,6 @@
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "oci/schema1.hpp"
-#include "transfer/blame.hpp"
 #include "transfer/source_labels.hpp"
 
 namespace lade::transfer {
@@ -22,7 +21,8 @@ std::string ingest_ref(const oci::Descriptor& descriptor) {
 }
 
 oci::Labels source_labels(const Origin& origin, const oci::Digest& digest) {
-    return transfer::source_labels(origin.blobs, origin.reference, digest);
+    return origin.reference == nullptr ? oci::Labels{}
+                                       : transfer::source_labels(origin.blobs, *origin.reference, digest);
 }
 
 oci::Labels labels_of(const Origin& origin, const oci::Descriptor& descriptor, std::string_view text) {
@@ -90,16 +90,16 @@ std::string download_document(const Origin& origin, const oci::Descriptor& descr
         item.set(Stage::exists);
         return *std::move(stored);
     }
-    item.set(Stage::downloading);
+    item.set(origin.provider.arriving());
     try {
-        std::string text = receive_document(origin.repository, descriptor, stop,
+        std::string text = receive_document(origin.provider, descriptor, stop,
                                             [&](const std::string& warning) { origin.progress.warn(warning); });
         writer.truncate(0);
         writer.write(as_bytes(text));
         writer.commit(
             {.size = descriptor.size, .digest = descriptor.digest, .labels = labels_of(origin, descriptor, text)});
         item.set_offset(descriptor.size);
-        item.set(Stage::downloaded);
+        item.set(origin.provider.arrived());
         return text;
     } catch (const Error&) {
         // There is nothing in it to go on from.
@@ -112,10 +112,16 @@ std::string download_document(const Origin& origin, const oci::Descriptor& descr
 
 std::string receive_document(registry::Repository& repository, const oci::Descriptor& descriptor,
                              const std::stop_token& stop, const std::function<void(const std::string&)>& warn) {
+    RepositoryProvider provider(repository);
+    return receive_document(provider, descriptor, stop, warn);
+}
+
+std::string receive_document(Provider& provider, const oci::Descriptor& descriptor, const std::stop_token& stop,
+                             const std::function<void(const std::string&)>& warn) {
     for (;;) {
         const bool is_schema1 = oci::media_type::is_schema1(descriptor.media_type);
         StringSink sink(is_schema1 ? oci::max_schema1 : oci::max_document, descriptor.digest.string());
-        repository.fetch(descriptor, 0, sink, stop);
+        provider.fetch(descriptor, 0, sink, stop);
         std::string text = sink.take();
         // Hostile bytes are not parsed: the digest comes first. That of schema 1 is of what the signatures tell.
         std::optional<Error> wrong;
@@ -129,7 +135,7 @@ std::string receive_document(registry::Repository& repository, const oci::Descri
         } catch (const Error& error) {
             wrong.emplace(error);
         }
-        blame(repository, descriptor, *std::move(wrong), warn);
+        provider.blame(descriptor, *std::move(wrong), warn);
     }
 }
 
@@ -242,7 +248,7 @@ bool LayerDownloads::try_download(const oci::Descriptor& layer, Item& item, cons
         if (resumed)
             warn(cat("layer ", layer.digest, ": the bytes of an earlier attempt are damaged, fetching it anew"));
         else
-            blame(origin_.repository, layer, Error(error.kind(), error.message()), warn);
+            origin_.provider.blame(layer, Error(error.kind(), error.message()), warn);
         if (is_read(layer.digest))
             throw;
         return false;
@@ -251,11 +257,11 @@ bool LayerDownloads::try_download(const oci::Descriptor& layer, Item& item, cons
 
 void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& layer, Item& item,
                               const oci::Labels& labels, const std::stop_token& stop) {
-    item.set(Stage::downloading);
+    item.set(origin_.provider.arriving());
     CountingSink sink(writer, item);
     try {
         if (writer.offset() < layer.size)
-            origin_.repository.fetch(layer, writer.offset(), sink, stop);
+            origin_.provider.fetch(layer, writer.offset(), sink, stop);
         try {
             writer.commit({.size = layer.size, .digest = layer.digest, .labels = labels});
         } catch (const Error& error) {
@@ -275,7 +281,7 @@ void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& 
         });
         throw;
     }
-    item.set(Stage::downloaded);
+    item.set(origin_.provider.arrived());
 }
 
 bool LayerDownloads::may_go_on(const oci::Digest& digest) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Blobs from a repository into the store: small documents whole, layers as a stream that can be unpacked
+// Blobs from where they are into the store: small documents whole, layers as a stream that can be unpacked
 // while it arrives.
 #pragma once
 
@@ -23,21 +23,29 @@
 #include "store/blobs.hpp"
 #include "transfer/image.hpp"
 #include "transfer/progress.hpp"
+#include "transfer/provider.hpp"
 
 namespace lade::transfer {
 
-// What every fetch of one pull shares. References stay the caller's.
+// What every fetch of one pull or import shares. References stay the caller's.
 struct Origin {
-    registry::Repository& repository;
-    const oci::Reference& reference;
+    Provider& provider;
+    const oci::Reference* reference; // what blobs are labelled with; nullptr: they cannot be asked for again
     store::Blobs& blobs;
     store::LeaseHold& lease;
     Progress& progress;
 };
 
-// The text of a document as the repository has it, verified; nothing is stored. `warn` is told of hosts that sent
+// For what only a registry can be asked.
+struct RemoteOrigin : Origin {
+    registry::Repository& repository;
+};
+
+// The text of a document as the provider has it, verified; nothing is stored. `warn` is told of hosts that sent
 // something else. A schema 1 manifest is known by the digest of its payload, and read up to oci::max_schema1.
 // resource_exhausted as below.
+std::string receive_document(Provider& provider, const oci::Descriptor& descriptor, const std::stop_token& stop,
+                             const std::function<void(const std::string&)>& warn);
 std::string receive_document(
     registry::Repository& repository, const oci::Descriptor& descriptor, const std::stop_token& stop,
     const std::function<void(const std::string&)>& warn = [](const std::string&) {});

@@ -58,7 +58,7 @@ oci::Descriptor chosen_subject(const oci::Descriptor& root, const ReferrersOptio
 // Everything below one referrer's document.
 class Bringing {
 public:
-    Bringing(const Origin& origin, const std::stop_token& stop) : origin_(origin), stop_(stop) {}
+    Bringing(const RemoteOrigin& origin, const std::stop_token& stop) : origin_(origin), stop_(stop) {}
 
     void add_subject(const oci::Digest& subject, std::size_t depth) {
         if (subjects_.insert(subject).second)
@@ -126,7 +126,7 @@ private:
         }
     }
 
-    const Origin& origin_;
+    const RemoteOrigin& origin_;
     const std::stop_token& stop_;
     std::set<oci::Digest> subjects_;
     std::deque<Subject> pending_;
@@ -179,7 +179,7 @@ std::vector<oci::Descriptor> find_stored_referrers(store::Blobs& blobs, const oc
     return found;
 }
 
-std::vector<oci::Descriptor> fetch_referrers(const Origin& origin, const std::vector<oci::Digest>& subjects,
+std::vector<oci::Descriptor> fetch_referrers(const RemoteOrigin& origin, const std::vector<oci::Digest>& subjects,
                                              const std::stop_token& stop) {
     Bringing bringing(origin, stop);
     for (const oci::Digest& subject : subjects)

@@ -53,7 +53,7 @@ std::vector<oci::Descriptor> find_stored_referrers(store::Blobs& blobs, const oc
 // Brings the referrers of these subjects, which are in the store, into it, and theirs: documents at once, labelled on
 // their subjects, so that they live as long. Returns the blobs that the documents refer to, which are still to be
 // fetched. One that is listed and not there, or is none, is left out with a warning.
-std::vector<oci::Descriptor> fetch_referrers(const Origin& origin, const std::vector<oci::Digest>& subjects,
+std::vector<oci::Descriptor> fetch_referrers(const RemoteOrigin& origin, const std::vector<oci::Digest>& subjects,
                                              const std::stop_token& stop);
 
 } // namespace lade::transfer

@@ -21,7 +21,7 @@ bool is_legacy(const oci::Manifest& manifest) {
 
 } // namespace
 
-Root fetch_root(const Origin& origin, const oci::Descriptor& resolved, std::size_t at_once, std::uint64_t ratio,
+Root fetch_root(const RemoteOrigin& origin, const oci::Descriptor& resolved, std::size_t at_once, std::uint64_t ratio,
                 const std::stop_token& stop) {
     if (oci::media_type::is_schema1(resolved.media_type))
         return convert_schema1(origin, resolved, at_once, ratio, stop);

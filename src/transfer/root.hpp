@@ -23,7 +23,7 @@ struct Root {
 
 // Of a schema 1 manifest the layers are fetched, too, `at_once` at the same time: what the image's config says of them
 // has to be found out. resource_exhausted: one decodes to more than `ratio` times its size.
-Root fetch_root(const Origin& origin, const oci::Descriptor& resolved, std::size_t at_once, std::uint64_t ratio,
+Root fetch_root(const RemoteOrigin& origin, const oci::Descriptor& resolved, std::size_t at_once, std::uint64_t ratio,
                 const std::stop_token& stop);
 
 } // namespace lade::transfer

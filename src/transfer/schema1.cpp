@@ -30,7 +30,7 @@ using FoundLayers = std::map<oci::Digest, FoundLayer>;
 
 class Conversion {
 public:
-    Conversion(const Origin& origin, const oci::Descriptor& source, std::size_t at_once, std::uint64_t ratio,
+    Conversion(const RemoteOrigin& origin, const oci::Descriptor& source, std::size_t at_once, std::uint64_t ratio,
                const std::stop_token& stop)
         : origin_(origin), source_(source), at_once_(at_once), ratio_(ratio), stop_(stop) {}
 
@@ -173,7 +173,7 @@ private:
         layer.empty = empty;
     }
 
-    const Origin& origin_;
+    const RemoteOrigin& origin_;
     const oci::Descriptor& source_;
     std::size_t at_once_;
     std::uint64_t ratio_;
@@ -182,8 +182,8 @@ private:
 
 } // namespace
 
-Root convert_schema1(const Origin& origin, const oci::Descriptor& source, std::size_t at_once, std::uint64_t ratio,
-                     const std::stop_token& stop) {
+Root convert_schema1(const RemoteOrigin& origin, const oci::Descriptor& source, std::size_t at_once,
+                     std::uint64_t ratio, const std::stop_token& stop) {
     return Conversion(origin, source, at_once, ratio, stop).run();
 }
 

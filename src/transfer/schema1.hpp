@@ -12,7 +12,7 @@ namespace lade::transfer {
 
 // Fetches layers that are not here, and makes config and manifest. The same source gives the same documents. Layers
 // remember what was found out about them in labels, so that they are decoded once.
-Root convert_schema1(const Origin& origin, const oci::Descriptor& source, std::size_t at_once, std::uint64_t ratio,
-                     const std::stop_token& stop);
+Root convert_schema1(const RemoteOrigin& origin, const oci::Descriptor& source, std::size_t at_once,
+                     std::uint64_t ratio, const std::stop_token& stop);
 
 } // namespace lade::transfer

@@ -11,6 +11,8 @@
 #include "base/error.hpp"
 #include "base/filter.hpp"
 #include "oci/digest.hpp"
+#include "oci/docker_archive.hpp"
+#include "oci/layout.hpp"
 #include "oci/manifest.hpp"
 #include "oci/platform.hpp"
 #include "oci/reference.hpp"
@@ -91,6 +93,36 @@ void read_schema1(const std::string& text) {
     static_cast<void>(oci::parse_config(oci::schema1_config(image, {}), "config"));
 }
 
+// The documents of image archives; what comes out of them is a name that is one, and no ID that is a path.
+void read_archive(const std::string& text) {
+    const std::string id(64, 'a');
+    const auto is_name = [](const std::string& name) { return oci::Reference::parse(name).string() == name; };
+    const auto attempt_each = [&](auto read) {
+        try {
+            read();
+        } catch (const Error&) {
+            // Refused; the next one may read it.
+        }
+    };
+    attempt_each([&] {
+        for (const oci::DockerImage& image : oci::parse_docker_manifest(text))
+            for (const std::string& name : image.names)
+                must(is_name(name));
+    });
+    attempt_each([&] {
+        for (const oci::DockerRepository& one : oci::parse_repositories(text))
+            must(is_name(one.name) && one.layer.find_first_of("/.") == std::string::npos);
+    });
+    attempt_each([&] { must(oci::parse_docker_layer(text, id).parent.find_first_of("/.") == std::string::npos); });
+    attempt_each([&] { oci::check_layout(text); });
+    if (const auto digest = oci::layout::find_blob(text))
+        must(oci::layout::blob_path(*digest) == text);
+    oci::Descriptor image{.media_type = {}, .digest = oci::Digest::of(text)};
+    image.annotations.emplace(oci::annotation::reference_name, text);
+    for (const std::string& name : oci::names_of(image, {.prefix = "prefix", .digests = true}))
+        must(is_name(name));
+}
+
 void read_auth_file(const std::string& text) {
     const registry::Realm realm{.registry = "reg.example", .repository = "a/b"};
     static_cast<void>(registry::AuthFile::parse(text).find(realm));
@@ -110,7 +142,7 @@ void read_referrers(const std::string& text) {
 }
 
 void read_one(unsigned char which, const std::string& text) {
-    switch (which % 15) {
+    switch (which % 16) {
     case 0:
         return read_reference(text);
     case 1:
@@ -146,6 +178,8 @@ void read_one(unsigned char which, const std::string& text) {
         return read_auth_file(text);
     case 14:
         return read_referrers(text);
+    case 15:
+        return read_archive(text);
     default:
         return read_filter(text);
     }

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "oci/docker_archive.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "oci/reference.hpp"
+#include "oci/schema1.hpp"
+
+namespace lade::oci {
+
+namespace {
+
+constexpr std::size_t max_entries = 1000;
+
+void check_count(std::size_t count, std::string_view what) {
+    if (count > max_entries)
+        throw Error(ErrorKind::resource_exhausted, count, ' ', what, ", at most ", max_entries, " are allowed");
+}
+
+std::vector<std::string> read_strings(const Json& object, std::string_view key) {
+    std::vector<std::string> strings;
+    const Json* array = find_array(object, key);
+    if (array == nullptr)
+        return strings;
+    check_count(array->size(), key);
+    for (const Json& item : *array) {
+        if (!item.is_string())
+            throw Error(ErrorKind::invalid_argument, "\"", key, "\" holds something that is not a string");
+        strings.push_back(item.get<std::string>());
+    }
+    return strings;
+}
+
+void check_id(std::string_view id) {
+    if (id.size() != 64 || id.find_first_not_of("0123456789abcdef") != std::string_view::npos)
+        throw Error(ErrorKind::invalid_argument, '"', printable(id), "\" is no layer ID");
+}
+
+DockerImage read_image(const Json& item) {
+    if (!item.is_object())
+        throw Error(ErrorKind::invalid_argument, "not an object");
+    DockerImage image{.config = get_string(item, "Config"), .names = {}, .layers = read_strings(item, "Layers")};
+    for (const std::string& tag : read_strings(item, "RepoTags"))
+        image.names.push_back(Reference::parse(tag).string());
+    return image;
+}
+
+} // namespace
+
+std::vector<DockerImage> parse_docker_manifest(std::string_view text) {
+    const Json document = parse_json(text, docker_archive::manifest);
+    return doing(docker_archive::manifest, [&] {
+        if (!document.is_array())
+            throw Error(ErrorKind::invalid_argument, "not a list of images");
+        check_count(document.size(), "images");
+        std::vector<DockerImage> images;
+        for (const Json& item : document)
+            images.push_back(doing([&] { return cat("[", images.size(), "]"); }, [&] { return read_image(item); }));
+        return images;
+    });
+}
+
+std::vector<DockerRepository> parse_repositories(std::string_view text) {
+    const Json document = parse_object(text, docker_archive::repositories);
+    return doing(docker_archive::repositories, [&] {
+        std::vector<DockerRepository> found;
+        for (const auto& [repository, tags] : document.items()) {
+            if (!tags.is_object())
+                throw Error(ErrorKind::invalid_argument, '"', printable(repository), "\" is not an object");
+            for (const auto& [tag, id] : tags.items()) {
+                if (!id.is_string())
+                    throw Error(ErrorKind::invalid_argument, '"', printable(repository),
+                                "\" holds a layer ID that is "
+                                "not a string");
+                check_id(id.get_ref<const std::string&>());
+                found.push_back(
+                    {.name = Reference::parse(cat(repository, ':', tag)).string(), .layer = id.get<std::string>()});
+            }
+            check_count(found.size(), "names");
+        }
+        return found;
+    });
+}
+
+DockerLayer parse_docker_layer(std::string_view text, const std::string& id) {
+    const std::string what = cat(id, "/json");
+    const Json v1 = parse_object(text, what);
+    return doing(what, [&] {
+        if (const std::string told = find_string(v1, "id").value_or(id); told != id)
+            throw Error(ErrorKind::invalid_argument, "is of layer \"", printable(told), '"');
+        DockerLayer layer{.parent = find_string(v1, "parent").value_or(""), .history = v1_history(v1)};
+        if (!layer.parent.empty())
+            check_id(layer.parent);
+        // Its files are there whatever was thought of them.
+        layer.history.empty_layer = false;
+        return layer;
+    });
+}
+
+} // namespace lade::oci

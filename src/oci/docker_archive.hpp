@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the JSON files of a docker archive say (registry-and-unpack.md 7.2): manifest.json of those that `docker save`
+// writes since 1.10, `repositories` and a folder for each layer of those before. Errors are invalid_argument unless
+// said otherwise.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/size.hpp"
+#include "oci/manifest.hpp"
+
+namespace lade::oci {
+
+namespace docker_archive {
+inline constexpr std::string_view manifest = "manifest.json";
+inline constexpr std::string_view repositories = "repositories";
+// The largest of them that are read.
+inline constexpr std::uint64_t max_text = 20 * mib;
+} // namespace docker_archive
+
+struct DockerImage {
+    std::string config;              // where its files are
+    std::vector<std::string> names;  // in full
+    std::vector<std::string> layers; // bottom first
+};
+
+// manifest.json. resource_exhausted: more than 1000 images, names of one or layers of one.
+std::vector<DockerImage> parse_docker_manifest(std::string_view text);
+
+// `repositories`: each name, in full, and the ID of its topmost layer.
+struct DockerRepository {
+    std::string name;
+    std::string layer;
+};
+std::vector<DockerRepository> parse_repositories(std::string_view text);
+
+// The file `json` of a layer, whose folder is named by its ID. One that says that it has another ID is refused.
+struct DockerLayer {
+    std::string parent; // its ID; "" for none
+    HistoryEntry history;
+};
+DockerLayer parse_docker_layer(std::string_view text, const std::string& id);
+
+} // namespace lade::oci
