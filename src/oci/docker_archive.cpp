@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -100,6 +102,21 @@ DockerLayer parse_docker_layer(std::string_view text, const std::string& id) {
         layer.history.empty_layer = false;
         return layer;
     });
+}
+
+std::string docker_manifest(const Descriptor& config, const std::vector<Descriptor>& layers) {
+    // In the order of members that Go writes.
+    using Ordered = nlohmann::ordered_json;
+    const auto describe = [](const Descriptor& one) {
+        return Ordered{{"mediaType", one.media_type}, {"digest", one.digest.string()}, {"size", one.size}};
+    };
+    Ordered list = Ordered::array();
+    std::ranges::transform(layers, std::back_inserter(list), describe);
+    return Ordered{{"schemaVersion", 2},
+                   {"mediaType", media_type::docker_manifest},
+                   {"config", describe(config)},
+                   {"layers", std::move(list)}}
+        .dump();
 }
 
 } // namespace lade::oci

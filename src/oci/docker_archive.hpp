@@ -44,4 +44,7 @@ struct DockerLayer {
 };
 DockerLayer parse_docker_layer(std::string_view text, const std::string& id);
 
+// The manifest that an image of such an archive gets, to the byte the one that containerd makes of it.
+std::string docker_manifest(const Descriptor& config, const std::vector<Descriptor>& layers);
+
 } // namespace lade::oci

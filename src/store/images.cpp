@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "meta/namespaces.hpp"
+#include "store/image_batch.hpp"
 
 namespace lade::store {
 
@@ -40,8 +41,7 @@ std::optional<Image> Images::hold(const std::string& name, LeaseHold& lease) {
 }
 
 void Images::hold_by_lease(const Image& image) {
-    if (!lease_.empty() && image.labels.contains(std::string(oci::label::gc_expire)))
-        meta::Leases(store_.database(), namespace_).add(lease_, resource(image.name));
+    store::hold_by_lease(store_, namespace_, lease_, image);
 }
 
 Image Images::create(const Image& image) {
@@ -72,12 +72,7 @@ Image Images::replace(const Image& image) {
 }
 
 void Images::put(const Image& image, const std::string& platform, const std::optional<Summary>& summary) {
-    meta::Transaction transaction(store_.database());
-    meta::Namespaces(store_.database()).ensure(namespace_);
-    hold_by_lease(meta::Images(store_.database(), namespace_).put(image));
-    if (summary)
-        meta::Summaries(store_.database()).put(image.target.digest, platform, *summary);
-    transaction.commit();
+    put_images(store_, namespace_, lease_, {{.image = image, .summary = summary}}, platform);
 }
 
 bool Images::remove_row(const std::string& name, const std::optional<oci::Digest>& expected) {

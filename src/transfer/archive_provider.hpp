@@ -27,8 +27,8 @@ public:
                const std::function<void(const std::string&)>& warn) override;
     bool awaits_verdict() const noexcept override { return true; }
     bool brings_unpacked(const oci::Descriptor& layer) const override { return brings_unpacked_ && has(layer.digest); }
-    Stage arriving() const noexcept override { return Stage::downloading; }
-    Stage arrived() const noexcept override { return Stage::downloaded; }
+    Stage arriving() const noexcept override { return Stage::writing; }
+    Stage arrived() const noexcept override { return Stage::written; }
 
 private:
     std::optional<ImageFile> find(const oci::Digest& digest) const;

@@ -226,9 +226,8 @@ public:
             return {};
         const oci::Descriptor config_descriptor =
             put_document(origin_.blobs, text, oci::media_type::docker_config, {}, origin_.lease, stop_);
-        const oci::Descriptor manifest = put_manifest(
-            origin_.blobs, oci::make_manifest(oci::media_type::docker_manifest, config_descriptor, *layers),
-            oci::media_type::docker_manifest, origin_.lease, stop_);
+        const oci::Descriptor manifest = put_manifest(origin_.blobs, oci::docker_manifest(config_descriptor, *layers),
+                                                      oci::media_type::docker_manifest, origin_.lease, stop_);
         for (oci::Descriptor& one : wanted) {
             one.media_type = manifest.media_type;
             one.digest = manifest.digest;
@@ -377,9 +376,8 @@ std::vector<oci::Descriptor> old_docker_images(const Origin& origin, const Image
         listed = named(std::move(listed), {repository.name}).front();
         const oci::Descriptor config_descriptor =
             put_document(origin.blobs, config, oci::media_type::docker_config, {}, origin.lease, stop);
-        const oci::Descriptor manifest =
-            put_manifest(origin.blobs, oci::make_manifest(listed.media_type, config_descriptor, descriptors),
-                         listed.media_type, origin.lease, stop);
+        const oci::Descriptor manifest = put_manifest(
+            origin.blobs, oci::docker_manifest(config_descriptor, descriptors), listed.media_type, origin.lease, stop);
         listed.digest = manifest.digest;
         listed.size = manifest.size;
         return listed;

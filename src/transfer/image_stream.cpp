@@ -246,10 +246,10 @@ private:
 std::unique_ptr<ImageFiles> stream_files(Source& stream, std::string name, std::uint64_t size, const StreamRules& rules,
                                          const std::stop_token& stop) {
     Item& item = rules.progress.add("archive", std::move(name), size);
-    item.set(Stage::downloading);
+    item.set(Stage::writing);
     auto files = std::make_unique<StreamFiles>(rules, stop);
     files->read_all(stream, item);
-    item.set(Stage::downloaded);
+    item.set(Stage::written);
     return files;
 }
 

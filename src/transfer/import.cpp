@@ -13,12 +13,13 @@
 
 #include "archive/compression.hpp"
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/text.hpp"
 #include "oci/derived_image.hpp"
 #include "oci/docker_archive.hpp"
 #include "oci/referrers.hpp"
 #include "store/blobs.hpp"
-#include "store/images.hpp"
+#include "store/image_batch.hpp"
 #include "store/leases.hpp"
 #include "transfer/archive_provider.hpp"
 #include "transfer/docker_images.hpp"
@@ -371,15 +372,19 @@ private:
                                 .target = *index,
                                 .replaced = std::nullopt,
                                 .chain_ids = {}});
-        store::Images images(store_, options_.name_space, options_.lease);
-        for (ImportedImage& one : imported) {
-            if (const auto before = images.find(one.name); before && before->target.digest != one.target.digest)
-                one.replaced = before->target.digest;
-            images.put({.name = one.name, .target = one.target, .labels = options_.labels},
-                       oci::to_string(oci::host_platform()), find_summary(store_, options_.name_space, one.target));
-            if (one.replaced)
-                progress_.warn(cat(one.name, " was ", *one.replaced, " before"));
-        }
+        std::vector<store::ReadImage> images;
+        images.reserve(imported.size());
+        for (const ImportedImage& one : imported)
+            images.push_back({.image = {.name = one.name, .target = one.target, .labels = options_.labels},
+                              .summary = find_summary(store_, options_.name_space, one.target)});
+        fault::point("import.unnamed");
+        const auto before =
+            put_images(store_, options_.name_space, options_.lease, images, oci::to_string(oci::host_platform()));
+        for (std::size_t i = 0; i < imported.size(); ++i)
+            if (before[i] && before[i]->target.digest != imported[i].target.digest) {
+                imported[i].replaced = before[i]->target.digest;
+                progress_.warn(cat(imported[i].name, " was ", *imported[i].replaced, " before"));
+            }
         return imported;
     }
 

@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 from support import kinds, tree
+from support.archives import layout_entries, tar
 from support.broken import RegistryCase
 from support.images import Image, Layer
 from support.invariants import violations
@@ -44,6 +45,10 @@ class Crash(RegistryCase):
         """Stores to begin with, below `place`: name -> (store, command that is to be killed)."""
         ref = self.registry.add(image())
         pulled = Lade(place / "pulled")
+        empty = Lade(place / "empty")
+        empty.ok("namespaces", "create", "n")
+        archive = place / "archive.tar"
+        archive.write_bytes(tar(layout_entries({"one:1": image(), "two:1": image()})))
         pulled.ok("images", "pull", "--no-unpack", ref)
         unpacked = Lade(place / "unpacked")
         self.copy(pulled.root, unpacked.root)
@@ -64,6 +69,7 @@ class Crash(RegistryCase):
         work.ok(*snapshots, "unmount", point)
         return {
             "unpack": (pulled, ("images", "unpack", "--snapshotter", snapshotter, ref)),
+            "import": (empty, ("images", "import", "--snapshotter", snapshotter, archive)),
             "gc": (doomed, ("gc",)),
             "prepare": (unpacked, (*snapshots, "prepare", "new", top)),
             "prepare on nothing": (unpacked, (*snapshots, "prepare", "new")),

@@ -275,6 +275,21 @@ class Import(ImportCase):
         self.lade.ok("gc")
         self.assertEqual(self.lade.ok("content", "get", digest(b"payload")).out, "payload")
 
+    def test_what_refers_to_an_image(self):
+        """ctr lists it beside the image, and says what it refers to."""
+        one = artifact(self.image.descriptor(), "application/x.signature", b"signed")
+        two = artifact(one.descriptor(), "application/x.signature", b"signed again")
+        stranger = artifact(None, "application/x.signature", b"of something else")
+        index = json.loads(dict(layout_entries({"a:1": self.image}))["index.json"])
+        for subject, referrer in ((one.root, two), (self.image.root, one), (digest(b"nothing"), stranger)):
+            index["manifests"].append({**referrer.descriptor(), "platform": None, "annotations": {"io.containerd.manifest.subject": subject}})
+        entries = layout_entries({"a:1": self.image, "": one, " ": two, "  ": stranger}, index=index)
+        self.assertEqual([image["name"] for image in self.take(self.file(entries))], ["docker.io/library/a:1"])
+        self.lade.ok("gc")
+        self.assertEqual([row["digest"] for row in self.lade.json("images", "referrers", "a:1", "--recursive", "--offline")["referrers"]], [one.root, two.root])
+        self.assertEqual(self.lade.ok("content", "get", digest(b"signed again")).out, "signed again")
+        self.assertEqual(self.lade.run("content", "get", digest(b"of something else")).code, 3)
+
     def test_the_whole_store_is_shared_with_pulls(self):
         """Blobs that are held by nothing but the archive's images go with them."""
         self.take(self.file(layout_entries({"a:1": self.image})))

@@ -41,10 +41,8 @@ class Broken(ImportCase):
         for entries in (layout_entries({"a:1": small}), docker_entries([(small, ["a:1"])])):
             data = tar(entries)
             whole = self.lade.json("images", "import", self.file(entries), "--no-unpack")
-            (self.scratch / "cut.tar").write_bytes(data)
             for end in range(0, len(data) - 1024, 512):
                 other = self.lade.__class__(self.scratch / f"store-{end}", SOURCE_DATE_EPOCH="1")
-                os.truncate(self.scratch / "cut.tar", end) if end else (self.scratch / "cut.tar").write_bytes(b"")
                 (self.scratch / "cut.tar").write_bytes(data[:end])
                 done = other.run("images", "import", "--no-unpack", self.scratch / "cut.tar")
                 # The last entry may be whole although the end is not there.
@@ -56,7 +54,7 @@ class Broken(ImportCase):
                 self.assertEqual(done.code, 8, f"{end}: {done.err}")
                 self.assertEqual(other.json("images", "ls"), [])
                 self.assertEqual(other.ingests(), [])
-                if end % 1024 == 0:
+                if end % 2048 == 0:
                     self.lade.root = other.root
                     self.lade.env = other.env
                     streamed = self.stream(data[:end], "--no-unpack")
@@ -66,7 +64,7 @@ class Broken(ImportCase):
     def test_cut_while_compressed(self):
         for how in ("gzip", "zstd"):
             data = compress(tar(layout_entries({"a:1": self.image})), how)
-            for end in (3, len(data) // 2, len(data) - 1):
+            for end in (8, len(data) // 2, len(data) - 1):
                 self.refused([], 8, how, raw=data[:end])
 
     def replaced(self, entries, name, data):
@@ -102,6 +100,11 @@ class Broken(ImportCase):
         self.refused(layout_entries(images, leave_out=gone), 3, "3 blobs", *(f"layer {one} of image" for one in gone), "a:1", "b:1")
         self.refused(layout_entries(images, leave_out=(self.image.config["digest"],)), 3, "config " + self.image.config["digest"], "docker.io/library/a:1")
         self.refused(layout_entries(images, leave_out=(other.root,)), 3, "manifest " + other.root, "docker.io/library/b:1")
+        both = index_of([self.image, Image([Layer().file("arm", "arm")], architecture="arm64")])
+        gone = (self.image.config["digest"], self.image.layers[0]["digest"])
+        path = self.file(layout_entries({"both:1": both}, leave_out=(*gone, *(one["digest"] for one in json.loads(both.documents[both.root][1])["manifests"][1:]))))
+        self.fails(self.lade.run("images", "import", path), 3, "2 blobs", *gone)
+        self.fails(self.lade.run("images", "import", path, "--all-platforms"), 3, "3 blobs", *gone)
         # Whoever has the rest needs no more.
         self.take(self.file(layout_entries({"base:1": self.image})))
         self.take(self.file(layout_entries({"a:2": self.image}, leave_out=[one for one in self.image.blobs]), "delta"))
@@ -159,7 +162,6 @@ class Broken(ImportCase):
         self.refused([*entries, *((("x", b"%d" % (n // 9_999))) for n in range(10_000))], 2, "x", "twice")
 
     def test_too_much(self):
-        self.refused([(f"{n}", b"") for n in range(100_001)], 9, "more than 100000 files")
         self.refused([("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'), ("index.json", b" " * 9_000_000)], 9, "index.json")
         deep = [("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'), ("index.json", b"[" * 1000)]
         self.refused(deep, 2, "index.json")
@@ -191,14 +193,9 @@ class Broken(ImportCase):
         self.refused(self.replaced(entries, "repositories", b'{"a":{"1":"../../x"}}'), 2, "no layer ID")
 
     def test_a_bomb(self):
-        bomb = compress(bytes(64 << 20), "gzip")
-        layer = Layer().file("zeros", bytes(1_200_000))
-        image = Image([layer])
-        self.refused(layout_entries({"a:1": image}), 9, "--max-size", raw=None) if False else None
-        path = self.file(layout_entries({"a:1": image}))
+        path = self.file(layout_entries({"a:1": Image([Layer().file("zeros", bytes(1_200_000))])}))
         self.fails(self.lade.run("images", "import", path, "--max-size", "1MB"), 9)
         self.assertEqual(self.left(), NOTHING)
-        self.assertLess(len(bomb), 100_000)
 
     def test_an_index_in_itself(self):
         whole = index_of([self.image])
@@ -226,7 +223,7 @@ class Broken(ImportCase):
                     time.sleep(0.01)
                 process.send_signal(wanted)
                 process.communicate()
-            self.assertEqual(process.returncode, 130 if wanted == signal.SIGINT else -wanted)
+            self.assertEqual(process.returncode, -wanted)
             self.assertEqual(self.names(), [])
             self.lade.ok("gc")
             self.assertEqual(self.left(), NOTHING)
