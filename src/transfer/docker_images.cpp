@@ -69,18 +69,12 @@ public:
     Layers(const Origin& origin, const ImageFiles& files, const DockerRules& rules, const std::stop_token& stop)
         : origin_(origin), files_(files), rules_(rules), stop_(stop) {}
 
-    // One that the store has, plain or compressed.
+    // One that the store has: as it is rather wanted, or else in the other form.
     std::optional<oci::Descriptor> find_stored(const oci::DiffId& diff_id) {
-        if (const auto blob = origin_.blobs.find(diff_id.digest))
-            if (auto found = hold({.media_type = std::string(plain_layer), .digest = blob->digest, .size = blob->size}))
-                return found;
-        const auto compressed = compressed_layers().find(diff_id.string());
-        if (compressed == compressed_layers().end())
-            return std::nullopt;
-        auto layer = hold(compressed->second);
-        if (layer)
-            layer->media_type = type_of(sniff(*open_stored(origin_.blobs, *layer)));
-        return layer;
+        auto found = rules_.compress ? find_compressed(diff_id) : find_plain(diff_id);
+        if (!found)
+            found = rules_.compress ? find_plain(diff_id) : find_compressed(diff_id);
+        return found;
     }
 
     archive::Compression compression_of(const ImageFile& file) const { return sniff(*files_.open(file, 0)); }
@@ -125,7 +119,7 @@ public:
         oci::HashingSource hashed(bounded, oci::Algorithm::sha256);
         Nowhere nowhere;
         pass_on(hashed, nowhere, stop_);
-        const oci::DiffId diff_id{hashed.digest()};
+        oci::DiffId diff_id{hashed.digest()};
         origin_.blobs.label(layer.digest, {{std::string(oci::label::uncompressed), diff_id.string()}});
         return diff_id;
     }
@@ -136,6 +130,22 @@ public:
     }
 
 private:
+    std::optional<oci::Descriptor> find_plain(const oci::DiffId& diff_id) {
+        const auto blob = origin_.blobs.find(diff_id.digest);
+        return blob ? hold({.media_type = std::string(plain_layer), .digest = blob->digest, .size = blob->size})
+                    : std::nullopt;
+    }
+
+    std::optional<oci::Descriptor> find_compressed(const oci::DiffId& diff_id) {
+        const auto compressed = compressed_layers().find(diff_id.string());
+        if (compressed == compressed_layers().end())
+            return std::nullopt;
+        auto layer = hold(compressed->second);
+        if (layer)
+            layer->media_type = type_of(sniff(*open_stored(origin_.blobs, *layer)));
+        return layer;
+    }
+
     // By what they say that they are when they are decompressed.
     const std::map<std::string, oci::Descriptor>& compressed_layers() {
         if (!compressed_) {
@@ -239,7 +249,7 @@ public:
 private:
     // HEX.json, or where a layout has its blobs.
     static std::optional<oci::Digest> told_digest(const std::string& name) {
-        if (const auto blob = oci::layout::find_blob(name))
+        if (auto blob = oci::layout::find_blob(name))
             return blob;
         constexpr std::string_view suffix = ".json";
         return name.ends_with(suffix)
