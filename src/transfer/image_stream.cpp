@@ -86,7 +86,7 @@ bool is_document(std::string_view name) {
 
 // Archives of some tools name layers by their digest: HEX.tar.
 std::optional<oci::Digest> digest_of_name(std::string_view name) {
-    if (const auto blob = oci::layout::find_blob(name))
+    if (auto blob = oci::layout::find_blob(name))
         return blob;
     constexpr std::string_view suffix = ".tar";
     if (!name.ends_with(suffix))
