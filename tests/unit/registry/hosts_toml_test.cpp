@@ -56,6 +56,13 @@ TEST_SUITE("registry") {
         CHECK(complaint("skip_verify.x = 1\nskip_verify = true") == "/d/hosts.toml:2: skip_verify is there twice");
     }
 
+    TEST_CASE("hosts.toml: letters of any alphabet") {
+        CHECK(urls("# \u011e\n[host.\"\u011e\"] # \u0436\n") == std::vector<std::string>{"https://\u011e"});
+        CHECK(complaint("\u011e = 1") != "accepted");
+        CHECK(complaint("ca = \u011e") != "accepted");
+        CHECK(complaint("\u2003[host.b]") != "accepted");
+    }
+
     TEST_CASE("hosts.toml: every file has its line") {
         const HostsFile file = parse("ca = [\"a\",\n\"/b\"]\n[host.\"x\"]\nclient = [[\"c\",\n\"k\"], \"d\"]\n");
         using Lines = std::map<std::string, unsigned>;
