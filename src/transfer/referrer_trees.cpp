@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transfer/referrer_trees.hpp"
 
-#include <deque>
-#include <optional>
-#include <set>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/size.hpp"
 #include "base/text.hpp"
 #include "oci/referrers.hpp"
-#include "transfer/referrers.hpp"
 
 namespace lade::transfer {
 
@@ -25,30 +21,17 @@ public:
         : reader_(reader), nondistributable_(nondistributable), warn_(warn) {}
 
     std::vector<ImageTree> collect(const ImageTree& image) {
+        std::vector<oci::Digest> subjects;
+        subjects.reserve(image.documents.size());
         for (const Document& document : image.documents)
-            add_subject(document.descriptor.digest, 0);
-        while (!pending_.empty()) {
-            const Subject subject = pending_.front();
-            pending_.pop_front();
-            for (const oci::Descriptor& one : reader_.find(subject.digest))
-                if (seen_.insert(one.digest).second && collect_one(subject.digest, one) &&
-                    subject.depth + 1 < max_referrer_depth)
-                    add_subject(one.digest, subject.depth + 1);
-        }
+            subjects.push_back(document.descriptor.digest);
+        walk_referrers(subjects, reader_.find, [&](const oci::Digest& subject, const oci::Descriptor& one) {
+            return collect_one(subject, one);
+        });
         return std::move(found_);
     }
 
 private:
-    struct Subject {
-        oci::Digest digest;
-        std::size_t depth;
-    };
-
-    void add_subject(const oci::Digest& digest, std::size_t depth) {
-        if (subjects_.insert(digest).second)
-            pending_.push_back({.digest = digest, .depth = depth});
-    }
-
     bool collect_one(const oci::Digest& subject, const oci::Descriptor& referrer) {
         try {
             add(read(subject, referrer));
@@ -88,9 +71,6 @@ private:
     const ReferrerReader& reader_;
     const bool nondistributable_;
     const std::function<void(const std::string&)>& warn_;
-    std::set<oci::Digest> subjects_;
-    std::set<oci::Digest> seen_;
-    std::deque<Subject> pending_;
     std::vector<ImageTree> found_;
     std::size_t text_ = 0;
 };

@@ -9,11 +9,12 @@
 
 #include "oci/manifest.hpp"
 #include "transfer/image_tree.hpp"
+#include "transfer/referrer_walk.hpp"
 
 namespace lade::transfer {
 
 struct ReferrerReader {
-    std::function<std::vector<oci::Descriptor>(const oci::Digest& subject)> find;
+    FindReferrers find;
     TreeReader tree;
 };
 

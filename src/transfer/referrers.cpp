@@ -2,7 +2,6 @@
 #include "transfer/referrers.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <functional>
 #include <set>
 
@@ -60,28 +59,14 @@ class Bringing {
 public:
     Bringing(const RemoteOrigin& origin, const std::stop_token& stop) : origin_(origin), stop_(stop) {}
 
-    void add_subject(const oci::Digest& subject, std::size_t depth) {
-        if (subjects_.insert(subject).second)
-            pending_.push_back({.digest = subject, .depth = depth});
-    }
-
-    std::vector<oci::Descriptor> bring() {
-        while (!pending_.empty()) {
-            const Subject subject = pending_.front();
-            pending_.pop_front();
-            for (const oci::Descriptor& one : origin_.repository.referrers(subject.digest, "", stop_))
-                if (bring_one(subject.digest, one) && subject.depth + 1 < max_referrer_depth)
-                    add_subject(one.digest, subject.depth + 1);
-        }
+    std::vector<oci::Descriptor> bring(const std::vector<oci::Digest>& subjects) {
+        walk_referrers(
+            subjects, [&](const oci::Digest& subject) { return origin_.repository.referrers(subject, "", stop_); },
+            [&](const oci::Digest& subject, const oci::Descriptor& one) { return bring_one(subject, one); });
         return std::move(blobs_);
     }
 
 private:
-    struct Subject {
-        oci::Digest digest;
-        std::size_t depth;
-    };
-
     bool leave_out(const oci::Descriptor& referrer, const std::string& why) {
         origin_.progress.warn(cat("referrer ", referrer.digest, " is left out: ", why));
         return false;
@@ -128,8 +113,6 @@ private:
 
     const RemoteOrigin& origin_;
     const std::stop_token& stop_;
-    std::set<oci::Digest> subjects_;
-    std::deque<Subject> pending_;
     std::vector<oci::Descriptor> blobs_;
     std::size_t documents_ = 0;
 };
@@ -181,10 +164,7 @@ std::vector<oci::Descriptor> find_stored_referrers(store::Blobs& blobs, const oc
 
 std::vector<oci::Descriptor> fetch_referrers(const RemoteOrigin& origin, const std::vector<oci::Digest>& subjects,
                                              const std::stop_token& stop) {
-    Bringing bringing(origin, stop);
-    for (const oci::Digest& subject : subjects)
-        bringing.add_subject(subject, 0);
-    return doing("referrers", [&] { return bringing.bring(); });
+    return doing("referrers", [&] { return Bringing(origin, stop).bring(subjects); });
 }
 
 } // namespace lade::transfer

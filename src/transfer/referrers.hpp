@@ -14,13 +14,9 @@
 #include "registry/repository.hpp"
 #include "store/blobs.hpp"
 #include "transfer/fetch.hpp"
+#include "transfer/referrer_walk.hpp"
 
 namespace lade::transfer {
-
-// A signature of a statement about an image is three deep.
-inline constexpr std::size_t max_referrer_depth = 8;
-// Each is fetched or sent, and asked for by itself.
-inline constexpr std::size_t max_referrers_moved = 1000;
 
 struct Referrer {
     oci::Descriptor descriptor; // with artifact type and annotations
