@@ -26,6 +26,7 @@ struct CopyFlags {
     std::string source;
     std::string target;
     std::string user;
+    bool foreign_layers = false;
     Side from;
     Side to;
     PushFlags push;
@@ -64,7 +65,7 @@ void copy(Context& context, const CopyFlags& flags) {
     check_sides(flags, source, target);
     transfer::CopyOptions options{.name_space = context.name_space,
                                   .platforms = flags.push.chosen_platforms(),
-                                  .nondistributable = flags.push.nondistributable,
+                                  .nondistributable = flags.push.nondistributable || flags.foreign_layers,
                                   .referrers = flags.push.referrers,
                                   .at_once = flags.push.uploads,
                                   .piece = flags.push.piece(),
@@ -74,6 +75,7 @@ void copy(Context& context, const CopyFlags& flags) {
     options.target = source.domain() == target.domain() && flags.from == flags.to
                          ? options.source
                          : registry_options(context, flags, flags.to);
+    options.source.foreign_layers = flags.foreign_layers;
     // A store that cannot be read is none to take anything from.
     store::Store* store = nullptr;
     attempt([&] { store = context.find_store(); });
@@ -98,6 +100,8 @@ void add_copy(CLI::App& group, Context& context) {
     command.add_option("src", flags->source, "the image")->required();
     command.add_option("dst", flags->target, "what it is to be called")->required();
     flags->push.add(command, context);
+    command.add_flag("--foreign-layers", flags->foreign_layers,
+                     "layers that are not to be distributed, too, from the URLs that name them");
     command.add_option("-u,--user", flags->user, "user[:password], where both are on one registry")->type_name("USER");
     add_side(command, "--src", "the source", flags->from);
     add_side(command, "--dst", "the target", flags->to);

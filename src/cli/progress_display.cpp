@@ -84,8 +84,8 @@ std::string total_line(const ProgressView& view, std::size_t width) {
 }
 
 bool is_running(Stage stage) {
-    return stage == Stage::downloading || stage == Stage::uploading || stage == Stage::extracting ||
-           stage == Stage::writing;
+    return stage == Stage::downloading || stage == Stage::uploading || stage == Stage::copying ||
+           stage == Stage::extracting || stage == Stage::writing;
 }
 
 // What a finished step was about, also when that was not known before.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "base/error.hpp"
 #include "base/stream.hpp"
 #include "oci/digest.hpp"
 #include "oci/manifest.hpp"
@@ -21,8 +22,16 @@ public:
     virtual std::unique_ptr<Source> open(std::uint64_t offset) = 0;
 };
 
+// The bytes that were to be uploaded are not the blob's, or cannot be read: whoever can have others may try again.
+// data_loss.
+class WrongContent final : public Error {
+public:
+    template <typename... Parts>
+    explicit WrongContent(const Parts&... parts) : Error(ErrorKind::data_loss, parts...) {}
+};
+
 // A blob's bytes for as many requests as it takes, hashed once on the way. The last of them are handed out only when
-// the digest is the descriptor's, so that no request that carries others is ever complete: data_loss.
+// the digest is the descriptor's, so that no request that carries others is ever complete: WrongContent.
 class CheckedContent {
 public:
     CheckedContent(BlobContent& content, const oci::Descriptor& blob)
@@ -30,7 +39,7 @@ public:
 
     // The next bytes are those from `offset` on, which is no further than they were ever read.
     void seek(std::uint64_t offset);
-    // Fills some of `into`, never nothing: data_loss when the content ends early.
+    // Fills some of `into`, never nothing: WrongContent when the content ends early.
     std::size_t read(std::span<std::byte> into);
     // How far they were ever read.
     std::uint64_t furthest() const noexcept { return hashed_; }

@@ -27,7 +27,7 @@ public:
 
     // A blob, unless the registry has it; see upload.hpp. unauthenticated, permission_denied: 401, 403; unavailable:
     // network, 429, 5xx; failed_precondition: the registry does not take it; data_loss: the content is not what the
-    // descriptor says, or the registry says that it got something else.
+    // descriptor says (WrongContent), or the registry says that it got something else.
     UploadResult upload(const oci::Descriptor& blob, BlobContent& content, const std::string& mount_from,
                         const std::stop_token& stop);
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/error.hpp"
@@ -12,6 +13,7 @@
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "store/blobs.hpp"
+#include "transfer/blame.hpp"
 #include "transfer/delivery.hpp"
 #include "transfer/fetch.hpp"
 #include "transfer/image_tree.hpp"
@@ -77,11 +79,48 @@ private:
     std::stop_token stop_;
 };
 
+// Blobs of the source: from the store, if there is one that has them, else from a registry; and whoever had other bytes
+// is not asked again.
+class BlobSources {
+public:
+    BlobSources(store::Store* store, const std::string& name_space, registry::Repository& repository,
+                Progress& progress)
+        : repository_(repository), progress_(progress) {
+        if (store != nullptr)
+            kept_.emplace(*store, name_space);
+    }
+
+    std::unique_ptr<registry::BlobContent> open(const oci::Descriptor& blob, const std::stop_token& stop) {
+        const bool is_damaged = damaged_.with([&](const auto& damaged) { return damaged.contains(blob.digest); });
+        if (!kept_ || is_damaged || !kept_->is_whole(blob))
+            return std::make_unique<RemoteContent>(repository_, blob, stop);
+        from_store_.with([&](auto& from_store) { from_store.insert(blob.digest); });
+        return stored_content(*kept_, blob);
+    }
+
+    void recover(const oci::Descriptor& blob, const registry::WrongContent& wrong) {
+        const auto warn = [&](const std::string& warning) { progress_.warn(warning); };
+        if (from_store_.with([&](auto& from_store) { return from_store.erase(blob.digest) > 0; })) {
+            damaged_.with([&](auto& damaged) { damaged.insert(blob.digest); });
+            warn(cat(kind_of(blob), ' ', blob.digest, ": the store's copy is damaged, fetching it"));
+            return;
+        }
+        blame(repository_, blob, Error(wrong.kind(), wrong.message()), warn);
+    }
+
+private:
+    registry::Repository& repository_;
+    Progress& progress_;
+    std::optional<store::Blobs> kept_;
+    Guarded<std::set<oci::Digest>> from_store_; // as far as anybody opened them
+    Guarded<std::set<oci::Digest>> damaged_;
+};
+
 // Documents of the source, each fetched once.
 class RemoteDocuments {
 public:
-    RemoteDocuments(registry::Repository& repository, const std::stop_token& stop)
-        : repository_(repository), stop_(stop) {}
+    RemoteDocuments(registry::Repository& repository, Progress& progress, const std::stop_token& stop)
+        : repository_(repository), progress_(progress), stop_(stop) {}
 
     const std::string& get(const oci::Descriptor& descriptor) {
         const auto known = texts_.find(descriptor.digest);
@@ -90,13 +129,18 @@ public:
         if (descriptor.size > oci::max_document)
             throw Error(ErrorKind::resource_exhausted, kind_of(descriptor), ' ', descriptor.digest, ": ",
                         descriptor.size, " bytes, at most ", oci::max_document, " are read");
-        std::string text = doing([&] { return cat("fetch ", kind_of(descriptor), ' ', descriptor.digest); },
-                                 [&] { return receive_document(repository_, descriptor, stop_); });
+        std::string text =
+            doing([&] { return cat("fetch ", kind_of(descriptor), ' ', descriptor.digest); },
+                  [&] {
+                      return receive_document(repository_, descriptor, stop_,
+                                              [&](const std::string& warning) { progress_.warn(warning); });
+                  });
         return texts_.emplace(descriptor.digest, std::move(text)).first->second;
     }
 
 private:
     registry::Repository& repository_;
+    Progress& progress_;
     const std::stop_token& stop_;
     std::map<oci::Digest, std::string> texts_;
 };
@@ -108,8 +152,14 @@ TreeReader reader_of(RemoteDocuments& documents) {
 
 ImageTree collect(RemoteDocuments& documents, const oci::Descriptor& root, const CopyOptions& options,
                   Progress& progress) {
-    const ChosenRoot chosen =
-        choose_root(root, options.platforms, [&](const oci::Descriptor& document) { return documents.get(document); });
+    if (oci::media_type::is_schema1(root.media_type))
+        throw Error(
+            ErrorKind::failed_precondition, root.digest,
+            " is a schema 1 manifest, which is not copied as it is: \"images pull\" makes an image of today of it, "
+            "\"images push\" sends that");
+    const ChosenRoot chosen = choose_root(
+        root, options.platforms, [&](const oci::Descriptor& document) { return documents.get(document); },
+        [&](const std::string& warning) { progress.warn(warning); });
     CollectedTree found =
         collect_tree(chosen.root, reader_of(documents),
                      {.skip_missing = false, .nondistributable = options.nondistributable, .only = chosen.only});
@@ -132,7 +182,7 @@ Pushed copy_image(store::Store* store, const oci::Reference& source, const oci::
             item.set(Stage::resolving);
             const oci::Descriptor root = repository.resolve(stop);
             item.set(Stage::resolved);
-            RemoteDocuments documents(repository, stop);
+            RemoteDocuments documents(repository, progress, stop);
             Shipment shipment{.image = collect(documents, root, options, progress), .referrers = {}};
             if (options.referrers)
                 shipment.referrers = collect_referrers(
@@ -141,18 +191,14 @@ Pushed copy_image(store::Store* store, const oci::Reference& source, const oci::
                      .tree = reader_of(documents)},
                     options.nondistributable, [&](const std::string& warning) { progress.warn(warning); });
 
-            std::optional<store::Blobs> kept;
-            if (store != nullptr)
-                kept.emplace(*store, options.name_space);
+            BlobSources blobs(store, options.name_space, repository, progress);
             const bool one_registry = source.domain() == target.domain() && source.path() != target.path();
             const BlobOrigin origin{
                 .open = [&](const oci::Descriptor& blob,
-                            const std::stop_token& task_stop) -> std::unique_ptr<registry::BlobContent> {
-                    if (kept && kept->is_whole(blob))
-                        return stored_content(*kept, blob);
-                    return std::make_unique<RemoteContent>(repository, blob, task_stop);
-                },
-                .mount_from = [&](const oci::Descriptor&) { return one_registry ? source.path() : std::string(); }};
+                            const std::stop_token& task_stop) { return blobs.open(blob, task_stop); },
+                .mount_from = [&](const oci::Descriptor&) { return one_registry ? source.path() : std::string(); },
+                .recover = [&](const oci::Descriptor& blob,
+                               const registry::WrongContent& wrong) { blobs.recover(blob, wrong); }};
             Pushed copied{.name = target.string(), .target = shipment.image.root(), .delivered = {}};
             copied.delivered = deliver(pusher, shipment, target, origin, options.at_once, progress, stop);
             return copied;

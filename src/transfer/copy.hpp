@@ -25,9 +25,9 @@ struct CopyOptions {
     registry::Options target;
 };
 
-// Every blob is verified on its way; one with another digest is never completed at the target. What the target has is
-// left as it is, what another repository of it has is mounted, and what `store` has, if one is given, is taken from
-// there.
+// Every blob is verified on its way; one with another digest is never completed at the target, and comes from whoever
+// else has it. What the target has is left as it is, what another repository of it has is mounted, and what `store`
+// has, if one is given, is taken from there. failed_precondition: schema 1.
 Pushed copy_image(store::Store* store, const oci::Reference& source, const oci::Reference& target,
                   const CopyOptions& options, Progress& progress, const std::stop_token& stop);
 

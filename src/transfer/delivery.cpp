@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/tasks.hpp"
+#include "base/parallel.hpp"
 
 namespace lade::transfer {
 
@@ -15,18 +15,14 @@ namespace {
 
 using registry::UploadResult;
 
-class CountingSource final : public Source {
+class TrackedSource final : public Source {
 public:
-    CountingSource(std::unique_ptr<Source> inner, Item& item) : inner_(std::move(inner)), item_(item) {}
-    std::size_t read(std::span<std::byte> into) override {
-        const std::size_t n = inner_->read(into);
-        item_.advance(n);
-        return n;
-    }
+    TrackedSource(std::unique_ptr<Source> inner, Item& item) : inner_(std::move(inner)), counted_(*inner_, item) {}
+    std::size_t read(std::span<std::byte> into) override { return counted_.read(into); }
 
 private:
     std::unique_ptr<Source> inner_;
-    Item& item_;
+    CountingSource counted_;
 };
 
 class TrackedContent final : public registry::BlobContent {
@@ -35,28 +31,13 @@ public:
     std::unique_ptr<Source> open(std::uint64_t offset) override {
         item_.set(Stage::uploading);
         item_.set_offset(offset);
-        return std::make_unique<CountingSource>(inner_->open(offset), item_);
+        return std::make_unique<TrackedSource>(inner_->open(offset), item_);
     }
 
 private:
     std::unique_ptr<BlobContent> inner_;
     Item& item_;
 };
-
-// Calls `work` for 0 to `count` - 1, at most `at_once` of them at the same time.
-void in_parallel(std::size_t count, std::size_t at_once, const std::stop_token& stop,
-                 const std::function<void(std::size_t, const std::stop_token&)>& work) {
-    std::atomic<std::size_t> next = 0;
-    TaskGroup tasks(stop);
-    for (std::size_t i = 0; i < std::min(count, at_once); ++i)
-        tasks.start([&](const std::stop_token& task_stop) {
-            for (std::size_t one = next++; one < count; one = next++) {
-                check_stop(task_stop);
-                work(one, task_stop);
-            }
-        });
-    tasks.wait();
-}
 
 class Counts {
 public:
@@ -70,6 +51,19 @@ private:
     std::atomic<std::size_t> mounted_ = 0;
     std::atomic<std::size_t> existed_ = 0;
 };
+
+UploadResult upload(registry::Pusher& pusher, const BlobOrigin& origin, const oci::Descriptor& blob, Item& item,
+                    const std::stop_token& stop) {
+    for (;;)
+        try {
+            const auto content = tracked(origin.open(blob, stop), item);
+            return pusher.upload(blob, *content, origin.mount_from(blob), stop);
+        } catch (const registry::WrongContent& wrong) {
+            if (!origin.recover)
+                throw;
+            origin.recover(blob, wrong);
+        }
+}
 
 Item& add_item(Progress& progress, const oci::Descriptor& descriptor) {
     return progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size);
@@ -125,8 +119,7 @@ Delivered deliver(registry::Pusher& pusher, const Shipment& shipment, const oci:
         Item& item = *blobs[i].second;
         doing([&] { return cat("push ", kind_of(blob), ' ', blob.digest); },
               [&] {
-                  const auto content = tracked(origin.open(blob, task_stop), item);
-                  const UploadResult result = pusher.upload(blob, *content, origin.mount_from(blob), task_stop);
+                  const UploadResult result = upload(pusher, origin, blob, item, task_stop);
                   set(item, result);
                   counts.add(result);
               });

@@ -23,6 +23,9 @@ struct BlobOrigin {
     std::function<std::unique_ptr<registry::BlobContent>(const oci::Descriptor&, const std::stop_token&)> open;
     // A repository of the target's registry that may have the blob, or "".
     std::function<std::string(const oci::Descriptor&)> mount_from;
+    // What to do about wrong bytes: returns when open() gives others from now on, else throws. Nothing: they are the
+    // end.
+    std::function<void(const oci::Descriptor&, const registry::WrongContent&)> recover{};
 };
 
 struct Delivered {

@@ -70,12 +70,8 @@ bool may_be_damage(ErrorKind kind) {
 }
 
 void warn_of_platform(const PlatformImage& image, const PlatformChoice& choice, Progress& progress) {
-    const oci::Platform& offered = image.config.platform;
-    if (choice.all || offered.os.empty() ||
-        std::ranges::any_of(choice.platforms, [&](const oci::Platform& wish) { return matches(wish, offered); }))
-        return;
-    progress.warn(cat("image ", image.manifest_descriptor.digest, " is for ", printable(to_string(offered)), ", not ",
-                      to_string(choice.platforms.front())));
+    if (const auto other = choice.all ? std::nullopt : other_platform(image, choice.platforms))
+        progress.warn(*other);
 }
 
 void warn_of_artifacts(const std::vector<PlatformImage>& images, Progress& progress) {

@@ -119,6 +119,15 @@ std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const Plat
     return chosen;
 }
 
+std::optional<std::string> other_platform(const PlatformImage& image, const std::vector<oci::Platform>& wishes) {
+    const oci::Platform& offered = image.config.platform;
+    if (wishes.empty() || offered.os.empty() ||
+        std::ranges::any_of(wishes, [&](const oci::Platform& wish) { return matches(wish, offered); }))
+        return std::nullopt;
+    return cat("image ", image.manifest_descriptor.digest, " is for ", printable(to_string(offered)), ", not ",
+               to_string(wishes.front()));
+}
+
 std::vector<Layer> layers_of(const PlatformImage& image) {
     const std::vector<oci::Descriptor>& layers = image.manifest.layers;
     const std::vector<oci::DiffId>& diff_ids = image.config.diff_ids;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,10 @@ using ReadDocument = std::function<std::string(const oci::Descriptor&)>;
 // resource_exhausted: too many or too deep indexes; invalid_argument: the root is neither.
 std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const PlatformChoice& choice,
                                          const ReadDocument& read);
+
+// What to say of the image of a root that is a manifest, which is taken whatever its platform (3.5), but not in silence:
+// that it is for none of `wishes`. nullopt: it is, or does not say, or there are none.
+std::optional<std::string> other_platform(const PlatformImage& image, const std::vector<oci::Platform>& wishes);
 
 // Layers and diff IDs, paired; invalid_argument when their numbers differ or a layer is of no layer type.
 struct Layer {

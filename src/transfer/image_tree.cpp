@@ -28,6 +28,7 @@ public:
         if (!oci::media_type::is_document(root.media_type))
             throw Error(ErrorKind::invalid_argument, root.digest, ": ", printable(root.media_type),
                         " is neither an image manifest nor an index");
+        root_ = root.digest;
         const Visited visited = visit(root, "", 0);
         found_.whole = visited.has_value() && (found_.missing.empty() || rules_.skip_missing);
         found_.reduced = visited && visited->digest != root.digest;
@@ -59,7 +60,8 @@ private:
     std::optional<std::string> find_document(const oci::Descriptor& descriptor, const std::string& platform) {
         auto text = reader_.find_document(descriptor);
         if (!text) {
-            found_.missing.push_back({.platform = platform, .descriptor = descriptor});
+            if (!rules_.as_here || descriptor.digest == root_)
+                found_.missing.push_back({.platform = platform, .descriptor = descriptor});
             return std::nullopt;
         }
         text_ += text->size();
@@ -118,7 +120,7 @@ private:
                     return std::nullopt;
         const std::size_t before = found_.missing.size();
         Visited visited = visit(child, "attestation", depth + 1);
-        if (rules_.only)
+        if (rules_.only || rules_.as_here)
             found_.missing.resize(before, {.platform = "", .descriptor = child});
         return visited;
     }
@@ -144,7 +146,12 @@ private:
         for (const oci::Descriptor& child : index.manifests)
             if (is_attestation(child))
                 children.emplace(child.digest, visit_attestation(child, children, depth));
-        return reduce(descriptor, *std::move(text), index, children);
+        Visited visited = reduce(descriptor, *std::move(text), index, children);
+        if (!visited && depth == 0 && found_.missing.empty())
+            for (const oci::Descriptor& child : index.manifests)
+                found_.missing.push_back(
+                    {.platform = child.platform ? oci::to_string(*child.platform) : "", .descriptor = child});
+        return visited;
     }
 
     Visited reduce(const oci::Descriptor& descriptor, std::string text, const oci::Index& index,
@@ -167,6 +174,8 @@ private:
             return add(descriptor, std::move(text));
         if (kept.empty() || (!found_.missing.empty() && !rules_.skip_missing))
             return std::nullopt;
+        if (rules_.keep_indexes)
+            return add(descriptor, std::move(text));
         document["manifests"] = std::move(kept);
         text = dump_json(document);
         oci::Descriptor reduced = descriptor;
@@ -177,6 +186,7 @@ private:
 
     const TreeReader& reader_;
     const TreeRules rules_;
+    std::optional<oci::Digest> root_;
     CollectedTree found_;
     std::map<oci::Digest, Visited> visited_;
     std::map<oci::Digest, bool> blobs_;
@@ -191,10 +201,13 @@ CollectedTree collect_tree(const oci::Descriptor& root, const TreeReader& reader
 }
 
 ChosenRoot choose_root(const oci::Descriptor& root, const std::vector<oci::Platform>& platforms,
-                       const ReadDocument& read) {
+                       const ReadDocument& read, const std::function<void(const std::string&)>& warn) {
     if (platforms.empty())
         return {.root = root, .only = std::nullopt};
     const std::vector<PlatformImage> images = choose_images(root, {.platforms = platforms}, read);
+    if (oci::media_type::is_manifest(root.media_type))
+        if (const auto other = other_platform(images.front(), platforms))
+            warn(*other);
     if (images.size() == 1)
         return {.root = images.front().manifest_descriptor, .only = std::nullopt};
     std::set<oci::Digest> only;

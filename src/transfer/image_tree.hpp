@@ -40,6 +40,8 @@ struct TreeReader {
 
 struct TreeRules {
     bool skip_missing = false;                 // an index goes without the images that are not whole
+    bool keep_indexes = false;                 // for where an index need not have all of it: it stays as it is
+    bool as_here = false;                      // images of an index that are not there at all are not missed
     bool nondistributable = false;             // layers that are not to be distributed count, too
     std::optional<std::set<oci::Digest>> only; // of the images of an index these, with their attestations
 };
@@ -51,17 +53,17 @@ struct CollectedTree {
     bool whole = false;               // `tree` is all that was wanted
 };
 
-// Indexes that lose children get new bytes, and a new digest. invalid_argument: the root is neither manifest nor index;
-// resource_exhausted: too many, too deep or too large documents.
+// Indexes that lose children get new bytes, and a new digest, unless they are to be kept. invalid_argument: the root is
+// neither manifest nor index; resource_exhausted: too many, too deep or too large documents.
 CollectedTree collect_tree(const oci::Descriptor& root, const TreeReader& reader, TreeRules rules);
 
 // What is meant by a wish for some platforms: the one image alone, if there is one; else the root, with rules for the
-// images wanted. Errors as choose_images().
+// images wanted. `warn` is told when a manifest that is taken is for another platform. Errors as choose_images().
 struct ChosenRoot {
     oci::Descriptor root;
     std::optional<std::set<oci::Digest>> only;
 };
 ChosenRoot choose_root(const oci::Descriptor& root, const std::vector<oci::Platform>& platforms,
-                       const ReadDocument& read);
+                       const ReadDocument& read, const std::function<void(const std::string&)>& warn);
 
 } // namespace lade::transfer

@@ -25,6 +25,10 @@ std::string_view to_string(Stage stage) noexcept {
         return "uploaded";
     case Stage::mounted:
         return "mounted";
+    case Stage::copying:
+        return "copying";
+    case Stage::copied:
+        return "copied";
     case Stage::extracting:
         return "extracting";
     case Stage::extracted:
@@ -39,7 +43,8 @@ std::string_view to_string(Stage stage) noexcept {
 
 bool is_final(Stage stage) noexcept {
     return stage == Stage::resolved || stage == Stage::downloaded || stage == Stage::exists ||
-           stage == Stage::uploaded || stage == Stage::mounted || stage == Stage::extracted || stage == Stage::written;
+           stage == Stage::uploaded || stage == Stage::mounted || stage == Stage::copied || stage == Stage::extracted ||
+           stage == Stage::written;
 }
 
 Item& Progress::add(std::string kind, std::string name, std::uint64_t total) {

@@ -26,6 +26,8 @@ enum class Stage {
     uploading,
     uploaded,
     mounted,
+    copying,
+    copied,
     extracting,
     extracted,
     writing,
@@ -83,6 +85,21 @@ public:
 
 private:
     Sink& inner_;
+    Item& item_;
+};
+
+// The same of what is read.
+class CountingSource final : public Source {
+public:
+    CountingSource(Source& inner, Item& item) : inner_(inner), item_(item) {}
+    std::size_t read(std::span<std::byte> into) override {
+        const std::size_t n = inner_.read(into);
+        item_.advance(n);
+        return n;
+    }
+
+private:
+    Source& inner_;
     Item& item_;
 };
 

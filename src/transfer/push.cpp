@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include <map>
-#include <set>
 #include <utility>
 
 #include "base/error.hpp"
@@ -14,15 +13,12 @@
 #include "transfer/fetch.hpp"
 #include "transfer/image_tree.hpp"
 #include "transfer/referrer_trees.hpp"
-#include "transfer/referrers.hpp"
 #include "transfer/source_labels.hpp"
+#include "transfer/stored_tree.hpp"
 
 namespace lade::transfer {
 
 namespace {
-
-// An error is one line: so many of what is missing are named.
-constexpr std::size_t shown_missing = 4;
 
 class StoredContent final : public registry::BlobContent {
 public:
@@ -44,66 +40,18 @@ BlobOrigin stored_origin(store::Blobs& blobs, const oci::Reference& remote) {
             }};
 }
 
-TreeReader stored_reader(store::Blobs& blobs) {
-    return {.find_document = [&blobs](const oci::Descriptor& document) -> std::optional<std::string> {
-                if (!blobs.find(document.digest))
-                    return std::nullopt;
-                return blobs.read_document(document);
-            },
-            .has_blob =
-                [&blobs](const oci::Descriptor& blob) {
-                    if (!blobs.find(blob.digest))
-                        return false;
-                    // A file that is gone or was cut is damage, which pulling cures in another way.
-                    static_cast<void>(blobs.open(blob.digest));
-                    return true;
-                }};
-}
-
-std::string describe(const std::vector<MissingPart>& missing) {
-    std::vector<std::string> lines;
-    std::set<std::string> platforms;
-    for (const MissingPart& part : missing) {
-        // One line for each platform; its layers are of no interest when more of it is missing.
-        if (!part.platform.empty() && part.platform != "attestation" && !platforms.insert(part.platform).second)
-            continue;
-        lines.push_back(cat(printable(part.platform), part.platform.empty() ? "" : " (", kind_of(part.descriptor), ' ',
-                            part.descriptor.digest, part.platform.empty() ? "" : ")"));
-    }
-    const std::size_t count = lines.size();
-    if (count > shown_missing)
-        lines.resize(shown_missing);
-    std::string text = join(lines, ", ");
-    if (count > lines.size())
-        text += cat(" and ", count - lines.size(), " more");
-    return text;
-}
-
-[[noreturn]] void refuse_partial(const std::string& name, const oci::Descriptor& root,
-                                 const std::vector<MissingPart>& missing, bool reducible) {
-    const bool is_index = oci::media_type::is_index(root.media_type);
-    throw Error(ErrorKind::failed_precondition, "image ", printable(name),
-                " is not all in the store, missing: ", describe(missing), "; \"images pull ",
-                is_index ? "--all-platforms " : "", printable(name), "\" fetches it",
-                is_index && reducible ? ", --platform pushes one platform, --skip-missing pushes what is here" : "");
-}
-
 ImageTree collect(store::Blobs& blobs, const std::string& name, const oci::Descriptor& target,
                   const PushOptions& options, Progress& progress) {
-    const ChosenRoot chosen = choose_root(target, options.platforms, [&](const oci::Descriptor& document) {
-        return doing([&] { return cat("image ", printable(name)); }, [&] { return blobs.read_document(document); });
-    });
-    CollectedTree found = collect_tree(
-        chosen.root, stored_reader(blobs),
-        {.skip_missing = options.skip_missing, .nondistributable = options.nondistributable, .only = chosen.only});
-    if (!found.whole)
-        refuse_partial(name, chosen.root, found.missing, !options.skip_missing);
-    if (!found.missing.empty())
-        progress.warn(cat("pushed without what is not in the store: ", describe(found.missing)));
-    if (found.reduced)
-        progress.warn(
-            cat("the index is a reduced one, ", found.tree.root().digest, " in place of ", chosen.root.digest));
-    return std::move(found.tree);
+    const ChosenRoot chosen = choose_root(
+        target, options.platforms,
+        [&](const oci::Descriptor& document) {
+            return doing([&] { return cat("image ", printable(name)); }, [&] { return blobs.read_document(document); });
+        },
+        [&](const std::string& warning) { progress.warn(warning); });
+    return collect_stored_tree(
+        blobs, name, chosen.root,
+        {.skip_missing = options.skip_missing, .nondistributable = options.nondistributable, .only = chosen.only},
+        progress);
 }
 
 // For later pushes, which may mount from there. It is no part of what was promised.
@@ -136,11 +84,8 @@ Pushed push(store::Store& store, const std::string& name, const oci::Descriptor&
                      store::Blobs blobs(store, options.name_space);
                      Shipment shipment{.image = collect(blobs, name, target, options, progress), .referrers = {}};
                      if (options.referrers)
-                         shipment.referrers = collect_referrers(
-                             shipment.image,
-                             {.find = [&](const oci::Digest& digest) { return find_stored_referrers(blobs, digest); },
-                              .tree = stored_reader(blobs)},
-                             options.nondistributable, [&](const std::string& warning) { progress.warn(warning); });
+                         shipment.referrers =
+                             collect_stored_referrers(blobs, shipment.image, options.nondistributable, progress);
                      registry::Pusher pusher(remote, telling(options.registry, progress), options.piece);
                      Pushed pushed{.name = remote.string(), .target = shipment.image.root(), .delivered = {}};
                      pushed.delivered = deliver(pusher, shipment, remote, stored_origin(blobs, remote), options.uploads,
@@ -152,7 +97,10 @@ Pushed push(store::Store& store, const std::string& name, const oci::Descriptor&
 
 Pushed push_object(store::Store& store, const oci::Descriptor& object, const oci::Reference& remote, bool tag,
                    const PushOptions& options, Progress& progress, const std::stop_token& stop) {
-    return doing([&] { return cat("push ", object.digest, " to ", remote.string()); },
+    // A blob has no tag, and a document only one that somebody wrote.
+    const bool is_tagged = tag && remote.tag() && oci::media_type::is_document(object.media_type);
+    const std::string name = is_tagged ? remote.string() : remote.repository();
+    return doing([&] { return cat("push ", object.digest, " to ", name); },
                  [&] {
                      store::Blobs blobs(store, options.name_space);
                      registry::Pusher pusher(remote, telling(options.registry, progress), options.piece);
@@ -164,9 +112,8 @@ Pushed push_object(store::Store& store, const oci::Descriptor& object, const oci
                          check_target(remote, object);
                          tree.documents.push_back({.descriptor = object, .text = blobs.read_document(object)});
                          item.set(Stage::uploading);
-                         result =
-                             pusher.put_document(object, tree.documents.front().text,
-                                                 tag && remote.tag() ? *remote.tag() : object.digest.string(), stop);
+                         result = pusher.put_document(object, tree.documents.front().text,
+                                                      is_tagged ? *remote.tag() : object.digest.string(), stop);
                      } else {
                          tree.blobs.push_back(object);
                          const BlobOrigin origin = stored_origin(blobs, remote);
@@ -175,7 +122,7 @@ Pushed push_object(store::Store& store, const oci::Descriptor& object, const oci
                      }
                      set(item, result);
                      label_pushed(blobs, shipment, remote);
-                     Pushed pushed{.name = remote.string(), .target = object, .delivered = {}};
+                     Pushed pushed{.name = name, .target = object, .delivered = {}};
                      ++(result == registry::UploadResult::uploaded  ? pushed.delivered.uploaded
                         : result == registry::UploadResult::mounted ? pushed.delivered.mounted
                                                                     : pushed.delivered.existed);

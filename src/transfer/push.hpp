@@ -32,7 +32,7 @@ struct PushOptions {
 };
 
 struct Pushed {
-    std::string name;       // the reference
+    std::string name;       // the reference; of an object without a tag its repository
     oci::Descriptor target; // what it refers to now
     Delivered delivered;
 };

@@ -5,9 +5,9 @@ import os
 import subprocess
 import threading
 
-from support.broken import basic
+from support.broken import BrokenRegistry, basic
 from support.faults import SHORT
-from support.images import OCI, Image, digest, index_of, Layer
+from support.images import DOCKER, OCI, Image, digest, index_of, Layer
 from support.program import Lade, need_tools
 from support.registry import StockRegistry
 from support.writable import WritableRegistry
@@ -161,6 +161,116 @@ class Copies(Copying):
             self.assertEqual(self.copy(*users, f"--src-{flag[2:]}", src, self.ref).code, 0)
         self.registry.add(self.image)
         self.assertEqual(self.copy("-u", "to:to-secret", f"{self.registry.host}/image:latest", f"{self.registry.host}/again:1").code, 0)
+
+
+class WrongBytes(Copying):
+    """Whoever has other bytes than it should is not asked again, and somebody else is."""
+
+    def setUp(self):
+        super().setUp()
+        self.src = self.source.add(self.image)
+        self.name = self.image.layers[0]["digest"]
+        self.body = self.image.blobs[self.name]
+        self.wrong = self.body[:-1] + bytes([self.body[-1] ^ 1])
+
+    def mirror(self, rule):
+        mirror = BrokenRegistry()
+        self.addCleanup(mirror.stop)
+        mirror.add(self.image)
+        mirror.fault = rule(mirror)
+        folder = self.scratch / "certs.d" / self.source.host
+        folder.mkdir(parents=True)
+        (folder / "hosts.toml").write_text(f'[host."http://{mirror.host}"]\n')
+        return mirror
+
+    def through_mirror(self, *flags):
+        return self.copy("--hosts-dir", self.scratch / "certs.d", *flags, self.src, self.ref)
+
+    def test_of_a_mirror(self):
+        mirror = self.mirror(lambda mirror: lambda handler, path: path.endswith(self.name) and mirror.send(handler, self.wrong))
+        for flags in ((), ("--chunk-size", "100KiB")):
+            with self.subTest(flags):
+                self.registry.has.clear()
+                self.registry.manifests.clear()
+                result = self.through_mirror(*flags)
+                self.assertEqual((result.code, result.out), (0, f"{self.ref}@{self.image.root}\n"), result.err)
+                self.assertRegex(result.err, f"warning: layer {self.name}: http://{mirror.host} sent something else, fetching it anew")
+                self.arrived()
+        self.assertEqual(self.source.count("GET", "/blobs/"), 2)
+
+    def test_of_a_mirrors_document(self):
+        text = self.source.manifests["latest"][1].replace(b"layers", b"Layers")
+        mirror = self.mirror(lambda mirror: lambda handler, path: handler.command == "GET" and "/manifests/sha256" in path and mirror.send(handler, text))
+        result = self.through_mirror()
+        self.assertEqual(result.code, 0, result.err)
+        self.assertIn(f"http://{mirror.host} sent something else", result.err)
+        self.arrived()
+
+    def test_of_all(self):
+        mirror = self.mirror(lambda mirror: lambda handler, path: path.endswith(self.name) and mirror.send(handler, self.wrong))
+        self.source.blobs[self.name] = self.wrong
+        result = self.through_mirror()
+        self.fails(result, 8, self.name, self.source.host)
+        self.assertIn(mirror.host, result.err)
+        self.assertNotIn(self.name, self.registry.has["target"])
+        self.assertEqual(self.registry.uploads, {})
+
+    def damage(self, data):
+        self.assertEqual(self.pulled(self.source, self.image), self.src)
+        path = self.lade.root / "content/blobs" / self.name.replace(":", "/")
+        path.chmod(0o644)
+        path.write_bytes(data)
+        self.source.requests.clear()
+
+    def test_of_the_store(self):
+        self.damage(self.wrong)
+        result = self.copy(self.src, self.ref)
+        self.assertEqual(result.code, 0, result.err)
+        self.assertRegex(result.err, f"warning: layer {self.name}: the store's copy is damaged")
+        self.arrived()
+        self.assertEqual(self.blob_gets(self.source), 1)
+
+    def test_of_the_store_and_the_registry(self):
+        self.damage(self.wrong)
+        self.source.blobs[self.name] = self.wrong
+        self.fails(self.copy(self.src, self.ref), 8, self.name, self.source.host)
+        self.assertNotIn(self.name, self.registry.has["target"])
+
+
+class OtherImages(Copying):
+    def test_a_manifest_of_another_platform(self):
+        self.image = Image([noise(1000)], architecture="s390x")
+        src = self.source.add(self.image)
+        for work in (lambda: self.copy("--platform", "linux/arm64", src, self.ref), lambda: self.push("--platform", "linux/arm64", self.ref, self.pulled(self.source, self.image))):
+            self.registry.manifests.clear()
+            result = work()
+            self.assertEqual(result.code, 0, result.err)
+            self.assertIn(f"warning: image {self.image.root} is for linux/s390x, not linux/arm64", result.err)
+            self.arrived()
+        self.assertNotIn("s390x", self.copy("--platform", "linux/s390x", src, self.ref).err)
+
+    def test_schema_1_says_what_to_do(self):
+        media_type = "application/vnd.docker.distribution.manifest.v1+json"
+        text = json.dumps({"schemaVersion": 1, "name": "image", "tag": "old", "architecture": "amd64", "fsLayers": [], "history": []}).encode()
+        self.source.manifests["old"] = self.source.manifests[digest(text)] = (media_type, text)
+        self.fails(self.copy(f"{self.source.host}/image:old", self.ref), 5, "schema 1", "images pull", "images push")
+        self.assertEqual(self.registry.requests, [])
+
+    def test_foreign_layers(self):
+        def foreign(config, descriptors):
+            descriptors[0].update(mediaType=DOCKER + "image.rootfs.foreign.diff.tar.gzip", urls=[f"http://{self.source.host}/foreign"])
+
+        self.image = Image([noise(1000), noise(2000)], kind="docker", change=foreign)
+        src = self.source.add(self.image)
+        name = self.image.layers[0]["digest"]
+        body = self.source.blobs[name]
+        self.source.fault = lambda handler, path: self.source.send(handler, body) if path == "/foreign" else name in path and handler.error(404, "BLOB_UNKNOWN", "none")
+        self.assertEqual(self.copy(src, self.ref).code, 0)
+        self.assertNotIn(name, self.registry.has["target"])
+        self.fails(self.copy("--allow-nondistributable", src, self.ref), 5, name, "--foreign-layers")
+        result = self.copy("--foreign-layers", src, self.ref)
+        self.assertEqual(result.code, 0, result.err)
+        self.arrived()
 
 
 class StockCopies(Copying):

@@ -729,6 +729,13 @@ class Objects(Broken):
         self.assertIn(layer["digest"], self.registry.has["target"])
         self.lade.ok("content", "push-object", repository, config["digest"])
         self.assertIn(config["digest"], self.registry.has["target"])
+        # The tag that a reference has by default is none that is set.
+        for one in (config["digest"], self.image.root):
+            result = self.lade.run("content", "push-object", "--progress", "plain", "--json", repository, one)
+            self.assertEqual((result.code, json.loads(result.out)["name"]), (0, repository), result.err)
+            self.assertNotIn("latest", result.err)
+        self.assertEqual(self.lade.json("content", "push-object", f"{repository}:7", config["digest"])["name"], repository)
+        self.registry.manifests.clear()
         answer = self.lade.json("content", "push-object", repository, self.image.root)
         self.assertEqual(answer["target"]["mediaType"], OCI + "manifest.v1+json")
         self.assertEqual(list(self.registry.manifests), [self.image.root])

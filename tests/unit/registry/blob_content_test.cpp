@@ -76,4 +76,19 @@ TEST_SUITE("blob content") {
         CHECK(read(content, 4) == "0123");
         CHECK(test::kind_of([&] { read(content, 1); }) == ErrorKind::data_loss);
     }
+
+    TEST_CASE("what cannot be read is as wrong as other bytes, what fails otherwise is not") {
+        struct Failing final : BlobContent {
+            explicit Failing(ErrorKind its) : kind(its) {}
+            std::unique_ptr<Source> open(std::uint64_t /*offset*/) override { throw Error(kind, "no bytes"); }
+            ErrorKind kind;
+        };
+        const oci::Descriptor blob = describe("0123456789");
+        Failing damaged(ErrorKind::data_loss);
+        CheckedContent wrong(damaged, blob);
+        CHECK_THROWS_AS(wrong.seek(0), WrongContent);
+        Failing away(ErrorKind::unavailable);
+        CheckedContent content(away, blob);
+        CHECK(test::kind_of([&] { content.seek(0); }) == ErrorKind::unavailable);
+    }
 }

@@ -110,6 +110,39 @@ TEST_SUITE("image tree") {
         CHECK_FALSE(store.collect(root, {.skip_missing = true}).whole);
     }
 
+    TEST_CASE("an index that is kept stays as it is, whatever of it is here") {
+        Store store;
+        const oci::Descriptor a = store.manifest("a");
+        const oci::Descriptor b = store.manifest("b");
+        const oci::Descriptor root = store.index({a, store.index({b})});
+        const std::string text = store.texts.at(root.digest);
+        const TreeRules as_here{.keep_indexes = true, .as_here = true};
+        store.lose(b.digest);
+        const CollectedTree kept = store.collect(root, as_here);
+        CHECK(kept.whole);
+        CHECK_FALSE(kept.reduced);
+        CHECK(kept.missing.empty());
+        CHECK(kept.tree.root().digest == root.digest);
+        CHECK(kept.tree.documents.back().text == text);
+        CHECK(kept.tree.blobs.size() == 3);
+        CHECK_FALSE(store.collect(root, {.keep_indexes = true}).whole);
+        CHECK(store.collect(root, {.skip_missing = true, .keep_indexes = true}).tree.root().digest == root.digest);
+
+        // One that is here, and not all of it, is missed all the same.
+        store.lose(oci::Digest::of("al"));
+        const CollectedTree partial = store.collect(root, as_here);
+        CHECK_FALSE(partial.whole);
+        REQUIRE(partial.missing.size() == 1);
+        CHECK(partial.missing[0].descriptor.digest == oci::Digest::of("al"));
+
+        store.lose(a.digest);
+        const CollectedTree nothing = store.collect(root, as_here);
+        CHECK_FALSE(nothing.whole);
+        CHECK(nothing.missing.size() == 2);
+        store.lose(root.digest);
+        CHECK_FALSE(store.collect(root, as_here).whole);
+    }
+
     TEST_CASE("layers that are not to be distributed are no part of it, unless they are asked for") {
         Store store;
         const oci::Descriptor root =

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/stored_tree.hpp"
+
+#include <cstddef>
+#include <set>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "transfer/referrers.hpp"
+
+namespace lade::transfer {
+
+namespace {
+
+// An error is one line: so many of what is missing are named.
+constexpr std::size_t shown_missing = 4;
+
+TreeReader stored_reader(store::Blobs& blobs) {
+    return {.find_document = [&blobs](const oci::Descriptor& document) -> std::optional<std::string> {
+                if (!blobs.find(document.digest))
+                    return std::nullopt;
+                return blobs.read_document(document);
+            },
+            .has_blob =
+                [&blobs](const oci::Descriptor& blob) {
+                    if (!blobs.find(blob.digest))
+                        return false;
+                    // A file that is gone or was cut is damage, which pulling cures in another way.
+                    static_cast<void>(blobs.open(blob.digest));
+                    return true;
+                }};
+}
+
+std::string describe(const std::vector<MissingPart>& missing) {
+    std::vector<std::string> lines;
+    std::set<std::string> platforms;
+    for (const MissingPart& part : missing) {
+        // One line for each platform; its layers are of no interest when more of it is missing.
+        if (!part.platform.empty() && part.platform != "attestation" && !platforms.insert(part.platform).second)
+            continue;
+        lines.push_back(cat(printable(part.platform), part.platform.empty() ? "" : " (", kind_of(part.descriptor), ' ',
+                            part.descriptor.digest, part.platform.empty() ? "" : ")"));
+    }
+    const std::size_t count = lines.size();
+    if (count > shown_missing)
+        lines.resize(shown_missing);
+    std::string text = join(lines, ", ");
+    if (count > lines.size())
+        text += cat(" and ", count - lines.size(), " more");
+    return text;
+}
+
+[[noreturn]] void refuse_partial(const std::string& name, const oci::Descriptor& root,
+                                 const std::vector<MissingPart>& missing, bool reducible) {
+    const bool is_index = oci::media_type::is_index(root.media_type);
+    throw Error(ErrorKind::failed_precondition, "image ", printable(name),
+                " is not all in the store, missing: ", describe(missing), "; \"images pull ",
+                is_index ? "--all-platforms " : "", printable(name), "\" fetches it",
+                is_index && reducible ? ", --platform takes one platform, --skip-missing what is here" : "");
+}
+
+} // namespace
+
+ImageTree collect_stored_tree(store::Blobs& blobs, const std::string& name, const oci::Descriptor& root,
+                              const TreeRules& rules, Progress& progress) {
+    CollectedTree found = collect_tree(root, stored_reader(blobs), rules);
+    if (!found.whole)
+        refuse_partial(name, root, found.missing, !rules.skip_missing);
+    if (!found.missing.empty())
+        progress.warn(cat("goes without what is not in the store: ", describe(found.missing)));
+    if (found.reduced)
+        progress.warn(cat("the index is a reduced one, ", found.tree.root().digest, " in place of ", root.digest));
+    return std::move(found.tree);
+}
+
+std::vector<ImageTree> collect_stored_referrers(store::Blobs& blobs, const ImageTree& image, bool nondistributable,
+                                                   Progress& progress) {
+    return collect_referrers(image,
+                             {.find = [&](const oci::Digest& digest) { return find_stored_referrers(blobs, digest); },
+                              .tree = stored_reader(blobs)},
+                             nondistributable, [&](const std::string& warning) { progress.warn(warning); });
+}
+
+} // namespace lade::transfer
