@@ -43,19 +43,33 @@ AskProgram Context::ask_program() const {
     };
 }
 
+void Context::open(std::optional<store::Store>& into, const std::string& where) {
+    static const std::map<std::string, store::Sync> modes{
+        {"none", store::Sync::none}, {"content", store::Sync::content}, {"full", store::Sync::full}};
+    const Patience patience{.limit = parse_wait(wait), .tell = [this](const std::string& holders) {
+                                const std::string text = "waiting for " + holders;
+                                tell_wait_.with([&](const auto& tell) { tell ? tell(text) : complain(text); });
+                            }};
+    into.emplace(where, modes.at(sync), patience, stop_);
+}
+
 store::Store& Context::open() {
     if (!store_) {
-        static const std::map<std::string, store::Sync> modes{
-            {"none", store::Sync::none}, {"content", store::Sync::content}, {"full", store::Sync::full}};
-        const Patience patience{.limit = parse_wait(wait), .tell = [this](const std::string& holders) {
-                                    const std::string text = "waiting for " + holders;
-                                    tell_wait_.with([&](const auto& tell) { tell ? tell(text) : complain(text); });
-                                }};
-        store_.emplace(place(), modes.at(sync), patience, stop_);
+        open(store_, place());
         if (deleted_)
             store_->use_reserve();
     }
     return *store_;
+}
+
+store::Store& Context::target_store(const std::string& other) {
+    std::error_code none;
+    if (std::filesystem::equivalent(other, place(), none))
+        return store();
+    store::require_own(other);
+    open(target_, other);
+    target_->require_writable();
+    return *target_;
 }
 
 store::Store& Context::store() {
@@ -85,14 +99,19 @@ void Context::collect_at_end() noexcept {
 }
 
 void Context::finish() {
-    if (!changed_)
-        return;
+    if (changed_)
+        finish(open());
+    if (target_)
+        finish(*target_);
+}
+
+void Context::finish(store::Store& changed) {
     // What an ordinary user has as somebody else in a namespace is for a command that goes there.
     const bool may_collect = !no_gc && (needs_trees || ::geteuid() == 0);
-    if (may_collect && (deleted_ || store::is_collection_due(open())))
-        for (const std::string& line : store::collect(open(), store::Mode::remove, stop_).left)
+    if (may_collect && (deleted_ || store::is_collection_due(changed)))
+        for (const std::string& line : store::collect(changed, store::Mode::remove, stop_).left)
             complain("warning: " + line);
-    open().keep_reserve();
+    changed.keep_reserve();
 }
 
 Context::WaitsToldTo::WaitsToldTo(Context& context, std::function<void(const std::string&)> there) : context_(context) {

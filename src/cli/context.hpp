@@ -56,6 +56,10 @@ public:
     // The store, or not_found: for commands that read one thing.
     store::Store& existing_store();
 
+    // The store at `other`, made when there is none, for a command that changes it beside the one that it reads, or
+    // that one itself. failed_precondition: it is another user's.
+    store::Store& target_store(const std::string& other);
+
     // Says that something is about to be deleted: what only it kept is collected at the end.
     void collect_at_end() noexcept;
     // The end of every command. Whoever changed the store removes what nothing keeps any more when it deleted something
@@ -82,12 +86,15 @@ public:
 
 private:
     store::Store& open();
+    void open(std::optional<store::Store>& into, const std::string& where);
+    void finish(store::Store& changed);
 
     std::stop_token stop_;
     Guarded<std::function<void(const std::string&)>> tell_wait_;
     std::optional<store::Store> store_;
     bool changed_ = false;
     bool deleted_ = false;
+    std::optional<store::Store> target_;
 };
 
 // The filter that arguments of a listing make: any of them has to match. What cannot match is said on stderr.

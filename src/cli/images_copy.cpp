@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/copy_flags.hpp"
 #include "cli/images.hpp"
 #include "cli/push_flags.hpp"
 #include "cli/registry_flags.hpp"
@@ -25,6 +26,7 @@ struct Side {
 struct CopyFlags {
     std::string source;
     std::string target;
+    StoreFlags store;
     std::string user;
     bool foreign_layers = false;
     Side from;
@@ -60,6 +62,9 @@ void check_sides(const CopyFlags& flags, const oci::Reference& source, const oci
 }
 
 void copy(Context& context, const CopyFlags& flags) {
+    if (flags.target.empty())
+        throw Error(ErrorKind::invalid_argument,
+                    "dst is required: a registry to copy to; --dest-namespace and --to-root copy out of the store");
     const oci::Reference source = oci::Reference::parse(flags.source);
     const oci::Reference target = oci::Reference::parse(flags.target);
     check_sides(flags, source, target);
@@ -94,11 +99,12 @@ void add_side(CLI::App& command, const std::string& prefix, const std::string& w
 } // namespace
 
 void add_copy(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "copy", "copy an image from a registry to a registry");
+    CLI::App& command = add_command(group, "copy", "copy an image to a registry, a namespace or another store");
     needs_rows_only(command, context);
     auto flags = std::make_shared<CopyFlags>();
     command.add_option("src", flags->source, "the image")->required();
-    command.add_option("dst", flags->target, "what it is to be called")->required();
+    command.add_option("dst", flags->target, "what it is to be called, if not the same");
+    flags->store.add(command);
     flags->push.add(command, context);
     command.add_flag("--foreign-layers", flags->foreign_layers,
                      "layers that are not to be distributed, too, from the URLs that name them");
@@ -107,7 +113,15 @@ void add_copy(CLI::App& group, Context& context) {
     add_side(command, "--dst", "the target", flags->to);
     flags->registry.add_connection(command);
     flags->registry.add_verbose(command);
-    command.callback([&context, flags] { context.command = [&context, flags] { copy(context, *flags); }; });
+    command.callback([&command, &context, flags] {
+        const bool in_store = flags->store.wanted(command);
+        context.command = [&context, flags, in_store] {
+            if (in_store)
+                flags->store.copy(context, flags->source, flags->target, flags->push);
+            else
+                copy(context, *flags);
+        };
+    });
 }
 
 } // namespace lade::cli

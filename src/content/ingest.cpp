@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/files.hpp"
 #include "base/size.hpp"
 #include "base/tasks.hpp"
@@ -117,7 +118,7 @@ void Ingest::take_up(const std::stop_token& stop) {
     status_.offset = 0;
     std::uint64_t good = 0;
     for (const Checkpoint& point : known.points) {
-        hash_to(point.offset, stop);
+        hash_to(point.offset, {}, stop);
         if (status_.offset != point.offset || digest().string() != point.digest)
             break;
         good = point.offset;
@@ -128,32 +129,34 @@ void Ingest::take_up(const std::stop_token& stop) {
     if (good < size && ::ftruncate(data_.get(), static_cast<off_t>(good)) != 0)
         throw_errno(errno, "cut ingest");
     if (good < status_.offset)
-        rehash(stop);
+        rehash({}, stop);
     else
-        hash_to(good, stop);
+        hash_to(good, {}, stop);
     go_on();
     if (good < size || !known.since_boot)
         begin_checkpoints(directory, known.points, good);
 }
 
-void Ingest::hash_to(std::uint64_t end, const std::stop_token& stop) {
+void Ingest::hash_to(std::uint64_t end, const Told& told, const std::stop_token& stop) {
     std::vector<std::byte> buffer(static_cast<std::size_t>(
-        std::min<std::uint64_t>(rehash_buffer, std::min(end, file_size(data_.get())) - status_.offset)));
+        std::min<std::uint64_t>(rehash_buffer, std::min(end, file_size(bytes())) - status_.offset)));
     while (status_.offset < end && !buffer.empty()) {
         check_stop(stop);
         const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - status_.offset));
-        const std::size_t n = read_some_at(data_.get(), std::span(buffer).first(wanted), status_.offset, "ingest");
+        const std::size_t n = read_some_at(bytes(), std::span(buffer).first(wanted), status_.offset, "ingest");
         if (n == 0)
             break;
         hasher_->update(std::span(buffer).first(n));
         status_.offset += n;
+        if (told)
+            told(n);
     }
 }
 
-void Ingest::rehash(const std::stop_token& stop) {
+void Ingest::rehash(const Told& told, const std::stop_token& stop) {
     hasher_ = std::make_unique<oci::Hasher>(algorithm_);
     status_.offset = 0;
-    hash_to(file_size(data_.get()), stop);
+    hash_to(file_size(bytes()), told, stop);
 }
 
 void Ingest::go_on() {
@@ -163,7 +166,7 @@ void Ingest::go_on() {
 }
 
 Fd Ingest::reader() const {
-    return open_at(lock_.fd(), "data", O_RDONLY | O_NOFOLLOW);
+    return open_at(lock_.fd(), linked_ ? linked_name : "data", O_RDONLY | O_NOFOLLOW);
 }
 
 Follower Ingest::follow(const std::stop_token& stop) const {
@@ -189,7 +192,7 @@ void Ingest::truncate(std::uint64_t size, const std::stop_token& stop) {
     } else {
         if (::ftruncate(data_.get(), static_cast<off_t>(size)) != 0)
             throw_errno(errno, "cut ingest");
-        rehash(stop);
+        rehash({}, stop);
         go_on();
         noted_ = status_.offset;
         begin_checkpoints(lock_.fd(), read_checkpoints(lock_.fd()).points, size);
@@ -198,6 +201,11 @@ void Ingest::truncate(std::uint64_t size, const std::stop_token& stop) {
 }
 
 void Ingest::restart() {
+    drop_link();
+    empty();
+}
+
+void Ingest::empty() {
     if (::ftruncate(data_.get(), 0) != 0 || ::lseek(data_.get(), 0, SEEK_SET) < 0)
         throw_errno(errno, "empty ingest");
     status_.offset = 0;
@@ -219,30 +227,34 @@ oci::Digest Ingest::verify(const Expected& expected, bool durable, const std::st
     if (expected.size != 0 && expected.size != offset())
         throw Error(expected.otherwise, name(), offset(), " bytes received, ", expected.size, " expected");
     // A write that failed halfway leaves more than was hashed.
-    if (const std::uint64_t size = file_size(data_.get()); size != offset())
+    if (const std::uint64_t size = file_size(bytes()); size != offset())
         throw Error(expected.otherwise, name(), size, " bytes stored, ", offset(), " received");
     if (expected.digest && expected.digest->algorithm() != algorithm_) {
         algorithm_ = expected.digest->algorithm();
-        rehash(stop);
+        rehash({}, stop);
     }
     oci::Digest found = digest();
     if (expected.digest && found != *expected.digest)
         throw Error(expected.otherwise, *expected.digest, ": the content received has digest ", found, " (", offset(),
                     " bytes)");
     if (durable)
-        sync_file(data_.get(), "ingest");
+        sync_file(bytes(), "ingest");
     return found;
 }
 
 void Ingest::publish(const Blobs& blobs, const oci::Digest& digest, bool durable) {
     // No writable descriptor may outlive the publication.
     data_.reset();
-    blobs.publish(lock_.fd(), "data", digest, durable);
+    const bool is_linked = static_cast<bool>(linked_);
+    linked_.reset();
+    blobs.publish(lock_.fd(), is_linked ? linked_name : "data", digest, durable);
+    fault::point("ingest.published");
     tail_->verified();
 }
 
 void Ingest::remove() {
     data_.reset();
+    linked_.reset();
     remove_tree(parent_, ingest_path(name_));
 }
 

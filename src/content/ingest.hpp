@@ -29,6 +29,9 @@ struct Expected {
     ErrorKind otherwise = ErrorKind::data_loss; // of the error that a mismatch is
 };
 
+// Is told of so many bytes more.
+using Told = std::function<void(std::uint64_t)>;
+
 class Ingest final : public Sink {
 public:
     // Opens or makes the ingest `ref` and takes its lock, waiting while another process has it. Bytes that
@@ -59,6 +62,15 @@ public:
     // Throws the bytes away and starts at zero, under the same lock.
     void restart();
 
+    // Makes the bytes those of the file `from` without a copy: both share blocks until one of them is written to, which
+    // a blob never is. Then hashes them; `told` is how many more of them, as often as it reads some. False, and all is
+    // as it was, where the file systems cannot do that.
+    bool clone(int from, const Told& told, const std::stop_token& stop);
+    // The same by making `from` itself, by a further name, what is published. It is never written to here: what may
+    // follow is verify(), publish(), restart(), discard() and remove(). False, and all is as it was, unless it is a
+    // file of this user that nobody can write to, on the same file system, which can give it another name.
+    bool link(int from, const Told& told, const std::stop_token& stop);
+
     // Checks what is expected and syncs the data if `durable`; the digest of the bytes. A mismatch names both sides;
     // the caller decides whether the bytes stay, restart() or remove(). A digest of another algorithm than the one that
     // was opened with costs another reading of the bytes.
@@ -71,13 +83,21 @@ public:
     void remove();
 
 private:
+    static constexpr const char* linked_name = "linked";
+
     Ingest(FileLock lock, int parent, std::string name);
     static Ingest resume(FileLock lock, const Blobs& blobs, const std::string& ref, std::uint64_t total,
                          oci::Algorithm algorithm, const std::stop_token& stop);
     // Hashes what is there from before, as far as it can be relied on (checkpoints.hpp), and cuts off the rest.
     void take_up(const std::stop_token& stop);
-    void hash_to(std::uint64_t end, const std::stop_token& stop);
-    void rehash(const std::stop_token& stop);
+    void hash_to(std::uint64_t end, const Told& told, const std::stop_token& stop);
+    void rehash(const Told& told, const std::stop_token& stop);
+    // What holds the bytes: the file that is written, or the one that is linked in its place.
+    int bytes() const noexcept { return linked_ ? linked_.get() : data_.get(); }
+    // As if all had been written just now.
+    void take(const Told& told, const std::stop_token& stop);
+    void drop_link() noexcept;
+    void empty();
     // From here on bytes are written behind those that are hashed.
     void go_on();
 
@@ -85,6 +105,7 @@ private:
     int parent_;
     std::string name_;
     Fd data_;
+    Fd linked_; // for reading; see link()
     IngestStatus status_;
     oci::Algorithm algorithm_ = oci::Algorithm::sha256;
     std::unique_ptr<oci::Hasher> hasher_;

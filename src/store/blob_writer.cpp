@@ -108,7 +108,16 @@ void BlobWriter::write_all_of(Source& source) {
         truncate(same);
     if (!rest.empty())
         write(rest);
-    copy(source, *this);
+    while (const std::size_t n = source.read(bytes)) {
+        write(std::span(bytes).first(n));
+        check_stop(stop_);
+    }
+}
+
+Taken BlobWriter::take(int file, bool may_link, const content::Told& told) {
+    if (open_ingest().clone(file, told, stop_))
+        return Taken::cloned;
+    return may_link && open_ingest().link(file, told, stop_) ? Taken::linked : Taken::not_at_all;
 }
 
 void BlobWriter::copy_shared(std::uint64_t size) {

@@ -40,6 +40,9 @@ enum class WriteMode {
     download, // a blob that is there is as good; data_loss, and the bytes go, so that they spoil no later attempt
 };
 
+// How a writer came by the bytes of a file.
+enum class Taken { not_at_all, cloned, linked };
+
 // Made by Blobs::writer() and Blobs::ingest(). One thread at a time. While it is open nobody else writes its ref, in
 // any process; its ingest is held by the lease. When the process dies the bytes stay, to be gone on with. They are
 // worth that for 24 hours: unlike containerd's, every ingest has that expiry, with a lease or without, because the
@@ -66,6 +69,9 @@ public:
     void write(std::span<const std::byte> bytes) override;
     // Keeps the first `size` bytes; invalid_argument: there are fewer.
     void truncate(std::uint64_t size);
+    // Makes the bytes those of a file without a copy, as content::Ingest has it, if it can be; `may_link`: by a hard
+    // link, if not by a reflink. For a `download`.
+    Taken take(int file, bool may_link, const content::Told& told);
     // Makes the bytes those of `source`. What is there already is compared, and serves as far as it is the same.
     void write_all_of(Source& source);
     // Reads behind the writer, from the start.

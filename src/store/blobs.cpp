@@ -134,6 +134,23 @@ bool Blobs::adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, 
     return true;
 }
 
+void Blobs::take_over(const std::string& from, const std::vector<LabelledBlob>& blobs, LeaseHold& lease,
+                      const std::stop_token& stop) {
+    Blobs source(store_, from);
+    const FileLock publishing = store_.publish_lock(LockMode::shared, stop);
+    meta::Transaction transaction(store_.database());
+    meta::Namespaces(store_.database()).ensure(namespace_);
+    meta::Content content(store_.database(), namespace_);
+    for (const LabelledBlob& blob : blobs) {
+        check_stop(stop);
+        const oci::Digest& digest = blob.descriptor.digest;
+        static_cast<void>(source.open(digest));
+        content.put(digest, blob.descriptor.size, blob.labels);
+        lease.add({.type = "content", .key = digest.string()});
+    }
+    transaction.commit();
+}
+
 bool Blobs::has_room() const {
     return free_bytes(store_.files().directory()) >= room_for_rows;
 }

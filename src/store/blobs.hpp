@@ -23,6 +23,11 @@ namespace lade::store {
 
 using meta::Blob;
 
+struct LabelledBlob {
+    oci::Descriptor descriptor;
+    oci::Labels labels;
+};
+
 class Blobs {
 public:
     Blobs(Store& store, std::string name_space) : store_(store), namespace_(std::move(name_space)) {}
@@ -71,6 +76,11 @@ public:
     // it has another size than the descriptor says.
     bool adopt(const oci::Descriptor& descriptor, const oci::Labels& labels, LeaseHold& lease,
                const std::stop_token& stop);
+    // Records blobs of the namespace `from` of this store here, all of them or none; whoever names it has their bytes
+    // to present, so that no policy is asked. The lease holds them, the labels are merged in. not_found: one is no
+    // longer there; data_loss: the file of one is not there, or has another size.
+    void take_over(const std::string& from, const std::vector<LabelledBlob>& blobs, LeaseHold& lease,
+                   const std::stop_token& stop);
     // False when the disk is so full that the next command may not be able to write its rows.
     bool has_room() const;
     // True when the blob is recorded here with this size, and its file has it. Nothing is read.

@@ -2,6 +2,7 @@
 #include "store/images.hpp"
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "meta/namespaces.hpp"
 #include "store/image_batch.hpp"
 
@@ -73,6 +74,22 @@ Image Images::replace(const Image& image) {
 
 void Images::put(const Image& image, const std::string& platform, const std::optional<Summary>& summary) {
     put_images(store_, namespace_, lease_, {{.image = image, .summary = summary}}, platform);
+}
+
+void Images::require_free(const Image& image) {
+    if (const auto other = find(image.name); other && other->target.digest != image.target.digest)
+        throw Error(ErrorKind::already_exists, "image ", printable(image.name), " already exists with digest ",
+                    other->target.digest, "; --force replaces it");
+}
+
+void Images::put_same(const Image& image, const std::string& platform, const std::optional<Summary>& summary) {
+    meta::Transaction transaction(store_.database());
+    require_free(image);
+    meta::Namespaces(store_.database()).ensure(namespace_);
+    hold_by_lease(meta::Images(store_.database(), namespace_).put(image));
+    if (summary)
+        meta::Summaries(store_.database()).put(image.target.digest, platform, *summary);
+    transaction.commit();
 }
 
 bool Images::remove_row(const std::string& name, const std::optional<oci::Digest>& expected) {

@@ -41,6 +41,10 @@ public:
     Image replace(const Image& image);
     // What its documents say on `platform` is remembered with it.
     void put(const Image& image, const std::string& platform, const std::optional<Summary>& summary);
+    // already_exists: the name has another target than this.
+    void require_free(const Image& image);
+    // As put() after require_free().
+    void put_same(const Image& image, const std::string& platform, const std::optional<Summary>& summary);
     void put(const Image& image) { put(image, "", std::nullopt); }
     bool remove(const std::string& name, const std::optional<oci::Digest>& expected = std::nullopt);
     // Removes the images that no container names and that `chosen` says yes to. Their names, in byte order.

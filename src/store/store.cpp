@@ -203,6 +203,13 @@ std::vector<std::string> Store::empty_trash() const {
     return left;
 }
 
+void require_own(const std::string& root) {
+    struct stat st {};
+    if (::stat((root + "/meta.db").c_str(), &st) == 0 && st.st_uid != ::geteuid())
+        throw Error(ErrorKind::failed_precondition, "store ", printable(root), " belongs to user ", st.st_uid,
+                    ", who could not use what is written there as user ", ::geteuid());
+}
+
 std::string default_root() {
     const auto variable = [](const char* name) -> std::string {
         const char* value = std::getenv(name);

@@ -83,6 +83,10 @@ private:
     std::unique_ptr<meta::Database> database_;
 };
 
+// failed_precondition: the store at `root` is another user's, who could not use what this one writes there. There need
+// not be any.
+void require_own(const std::string& root);
+
 // --root, else LADE_ROOT, else /var/lib/lade for root and ${XDG_DATA_HOME:-~/.local/share}/lade for others.
 // Always absolute.
 std::string default_root();

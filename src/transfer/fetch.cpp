@@ -15,11 +15,6 @@ namespace lade::transfer {
 
 namespace {
 
-// Containerd's key of an ingest (registry-and-unpack.md 4.2).
-std::string ingest_ref(const oci::Descriptor& descriptor) {
-    return cat(kind_of(descriptor), '-', descriptor.digest);
-}
-
 oci::Labels source_labels(const Origin& origin, const oci::Digest& digest) {
     return origin.reference == nullptr ? oci::Labels{}
                                        : transfer::source_labels(origin.blobs, *origin.reference, digest);
@@ -109,6 +104,10 @@ std::string download_document(const Origin& origin, const oci::Descriptor& descr
 }
 
 } // namespace
+
+std::string ingest_ref(const oci::Descriptor& descriptor) {
+    return cat(kind_of(descriptor), '-', descriptor.digest);
+}
 
 std::string receive_document(registry::Repository& repository, const oci::Descriptor& descriptor,
                              const std::stop_token& stop, const std::function<void(const std::string&)>& warn) {

@@ -41,6 +41,10 @@ struct RemoteOrigin : Origin {
     registry::Repository& repository;
 };
 
+// Containerd's key of a blob's ingest (registry-and-unpack.md 4.2): of several that bring the blob into one store one
+// does so, the others wait.
+std::string ingest_ref(const oci::Descriptor& descriptor);
+
 // The text of a document as the provider has it, verified; nothing is stored. `warn` is told of hosts that sent
 // something else. A schema 1 manifest is known by the digest of its payload, and read up to oci::max_schema1.
 // resource_exhausted as below.

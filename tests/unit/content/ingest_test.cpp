@@ -205,4 +205,80 @@ TEST_SUITE("content") {
         }
         CHECK(place.stored(digest) == "x");
     }
+
+    TEST_CASE("a file that is there already is linked, hashed, and never written to") {
+        Place place;
+        const std::string path = place.dir.path("file");
+        replace_file(open_at(AT_FDCWD, place.dir.path(), O_RDONLY | O_DIRECTORY).get(), "file", "hello", 0444);
+        const Fd file = open_at(AT_FDCWD, path, O_RDONLY);
+        struct stat source {};
+        REQUIRE(::fstat(file.get(), &source) == 0);
+        const oci::Digest digest = oci::Digest::of("hello");
+        const auto text = [&] { return read_text(open_at(AT_FDCWD, path, O_RDONLY).get(), 100, "file"); };
+
+        SUBCASE("it becomes the blob") {
+            Ingest ingest = place.open("layer", 5);
+            ingest.write(as_bytes("hexxx"));
+            std::uint64_t told = 0;
+            REQUIRE(ingest.link(file.get(), [&](std::uint64_t bytes) { told += bytes; }, {}));
+            CHECK(told == 5);
+            CHECK(ingest.digest() == digest);
+            ingest.verify({.size = 5, .digest = digest}, true, {});
+            ingest.publish(place.blobs, digest, true);
+            ingest.remove();
+            struct stat blob {};
+            REQUIRE(::fstat(place.blobs.find(digest)->get(), &blob) == 0);
+            CHECK(blob.st_ino == source.st_ino);
+            CHECK(content::ingest_names(place.blobs).empty());
+        }
+        SUBCASE("whoever goes on with the ingest leaves it as it is") {
+            {
+                Ingest ingest = place.open("layer", 5);
+                REQUIRE(ingest.link(file.get(), {}, {}));
+            }
+            Ingest ingest = place.open("layer", 5);
+            CHECK(ingest.offset() == 0);
+            ingest.write(as_bytes("other"));
+            ingest.restart();
+            ingest.discard();
+        }
+        SUBCASE("nor does one that is thrown away after all") {
+            Ingest ingest = place.open("layer", 5);
+            REQUIRE(ingest.link(file.get(), {}, {}));
+            ingest.restart();
+            ingest.write(as_bytes("later"));
+            CHECK(ingest.digest() == oci::Digest::of("later"));
+            ingest.remove();
+        }
+        SUBCASE("one that may be written to is not") {
+            REQUIRE(::chmod(path.c_str(), 0644) == 0);
+            Ingest ingest = place.open("layer", 5);
+            ingest.write(as_bytes("he"));
+            CHECK_FALSE(ingest.link(file.get(), {}, {}));
+            CHECK(ingest.offset() == 2);
+        }
+        SUBCASE("one that has no name any more is not") {
+            REQUIRE(::unlink(path.c_str()) == 0);
+            Ingest ingest = place.open("layer", 5);
+            CHECK_FALSE(ingest.link(file.get(), {}, {}));
+            replace_file(open_at(AT_FDCWD, place.dir.path(), O_RDONLY | O_DIRECTORY).get(), "file", "hello", 0444);
+        }
+        CHECK(text() == "hello");
+    }
+
+    TEST_CASE("blocks are shared where the file system can, and nothing is lost where it cannot") {
+        Place place;
+        replace_file(open_at(AT_FDCWD, place.dir.path(), O_RDONLY | O_DIRECTORY).get(), "file", "hello", 0444);
+        const Fd file = open_at(AT_FDCWD, place.dir.path("file"), O_RDONLY);
+        Ingest ingest = place.open("layer");
+        ingest.write(as_bytes("much longer"));
+        if (ingest.clone(file.get(), {}, {})) {
+            CHECK(ingest.digest() == oci::Digest::of("hello"));
+            CHECK_NOTHROW(ingest.verify({.size = 5}, true, {}));
+        } else {
+            CHECK(ingest.digest() == oci::Digest::of("much longer"));
+            ingest.write(as_bytes("!"));
+            CHECK_NOTHROW(ingest.verify({.size = 12}, true, {}));
+        }
+    }
 }
