@@ -145,6 +145,9 @@ void Blobs::take_over(const std::string& from, const std::vector<LabelledBlob>& 
         check_stop(stop);
         const oci::Digest& digest = blob.descriptor.digest;
         static_cast<void>(source.open(digest));
+        if (const std::uint64_t size = source.get(digest).size; size != blob.descriptor.size)
+            throw Error(ErrorKind::data_loss, "content ", digest, ": has ", size, " bytes, the descriptor says ",
+                        blob.descriptor.size);
         content.put(digest, blob.descriptor.size, blob.labels);
         lease.add({.type = "content", .key = digest.string()});
     }
