@@ -45,6 +45,12 @@ class Copying(Pushing):
     def names(self, lade, *where):
         return {row["name"]: row["target"]["digest"] for row in lade.json(*where, "images", "ls")}
 
+    def nothing_came(self, lade):
+        """What was stopped as it began is for the next collection."""
+        self.assertEqual(lade.json("images", "ls"), [])
+        lade.ok("gc")
+        self.assertEqual((lade.json("content", "ls"), lade.ingests()), ([], []))
+
     def tearDown(self):
         for lade in (self.lade, self.other):
             if (lade.root / "meta.db").exists():
@@ -290,7 +296,7 @@ class ToStore(BetweenStores):
             self.damage(one, digest)
             three = Lade(place / "three")
             self.fails(self.copy("--to-root", three.root, self.ref, lade=one), 8, digest, str(one.root), "damaged")
-            self.assertEqual((three.json("images", "ls"), three.ingests()), ([], []))
+            self.nothing_came(three)
             for lade in (two, three):
                 lade.ok("gc")
                 self.assertEqual(violations(lade.root), [])
@@ -309,7 +315,7 @@ class ToStore(BetweenStores):
         self.damage(self.lade, digest)
         for flags in ((), ("--no-link",)):
             self.fails(self.copy(*flags, "--to-root", self.other.root, self.ref), 8, self.ref, digest, str(self.lade.root), "damaged")
-            self.assertEqual((self.other.json("images", "ls"), self.other.ingests()), ([], []))
+            self.nothing_came(self.other)
             self.assertFalse(self.blob(self.other, digest).exists())
         self.blob(self.lade, digest).unlink()
         self.fails(self.copy("--to-root", self.other.root, self.ref), 8, digest, "missing")
@@ -373,7 +379,7 @@ class ToStore(BetweenStores):
         ref = self.source(Image([noise(4 * MIB)]))
         there = Lade(point / "store")
         self.fails(self.copy("--to-root", there.root, ref), 9, ref, "No space left")
-        self.assertEqual((there.json("images", "ls"), there.ingests()), ([], []))
+        self.nothing_came(there)
         self.copied("--to-root", there.root, self.ref)
         there.ok("gc")
         self.assertEqual(violations(there.root), [])
