@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // argv in, exit code out, and the only place that catches everything.
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include <csignal>
 #include <exception>
@@ -9,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/tasks.hpp"
+#include "base/umask.hpp"
 #include "cli/app.hpp"
 #include "cli/context.hpp"
 
@@ -43,7 +43,7 @@ void lift_descriptor_limit() {
 
 int main(int argc, char** argv) {
     // Every file is made with the mode it shall have: unpacked ones with the image's, the store's own with theirs.
-    ::umask(0);
+    lade::clear_umask();
     lift_descriptor_limit();
     int code = 0;
     int signal = 0;

@@ -131,8 +131,7 @@ std::string extension_block(std::uint64_t size) {
 
 } // namespace
 
-void TarWriter::begin(const Entry& entry) {
-    pad();
+std::string tar_header(const Entry& entry) {
     Records records;
     std::string block = new_block(flag_of(entry.type));
     std::string name = entry.name;
@@ -154,27 +153,28 @@ void TarWriter::begin(const Entry& entry) {
         put_octal(block, static_cast<std::size_t>(at), 8, is_device ? number : 0);
     }
     for (const auto& [xattr, value] : entry.xattrs)
-        if (has_room(xattr))
+        if (TarWriter::has_room(xattr))
             records.insert_or_assign(cat(pax_xattr, xattr), value);
+    std::string header;
     if (!records.empty()) {
         const std::string text = format_pax(records);
         if (text.size() > max_extension)
             throw Error(ErrorKind::failed_precondition, printable(entry.name), ": its name and xattrs take ",
                         text.size(), " bytes, at most ", max_extension, " fit into a tar");
-        write_header(extension_block(text.size()));
-        missing_ = text.size();
-        padding_ = tar_padding(text.size());
-        write(as_bytes(text));
-        pad();
+        header = extension_block(text.size());
+        put_checksum(header);
+        header.append(text).append(static_cast<std::size_t>(tar_padding(text.size())), '\0');
     }
-    write_header(std::move(block));
-    missing_ = has_data ? entry.size : 0;
-    padding_ = tar_padding(missing_);
+    put_checksum(block);
+    return header + block;
 }
 
-void TarWriter::write_header(std::string block) {
-    put_checksum(block);
-    put(as_bytes(block));
+void TarWriter::begin(const Entry& entry) {
+    const std::string header = tar_header(entry);
+    pad();
+    put(as_bytes(header));
+    missing_ = entry.type == EntryType::file ? entry.size : 0;
+    padding_ = tar_padding(missing_);
 }
 
 void TarWriter::write(std::span<const std::byte> bytes) {

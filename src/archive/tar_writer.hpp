@@ -13,14 +13,18 @@
 
 namespace lade::archive {
 
+// The blocks that stand before an entry's data. A directory gets the slash at its end. The access time and an xattr
+// without a value's room in PAX (TarWriter::has_room()) are not written. failed_precondition: its extended header would
+// be larger than any reader takes.
+std::string tar_header(const Entry& entry);
+
 class TarWriter {
 public:
     // `tar` must outlive the writer, which keeps some bytes back until finish().
     explicit TarWriter(Sink& tar) : tar_(tar) {}
 
-    // Begins an entry. Exactly `entry.size` bytes of data must follow when it is a file, none else. A directory gets
-    // the slash at its end. The access time and an xattr without a value's room in PAX (has_room()) are not written.
-    // failed_precondition: its extended header would be larger than any reader takes.
+    // Begins an entry, as tar_header() has it. Exactly `entry.size` bytes of data must follow when it is a file, none
+    // else.
     void begin(const Entry& entry);
     void write(std::span<const std::byte> bytes);
     void write_zeros(std::uint64_t count);
@@ -31,7 +35,6 @@ public:
     static bool has_room(const std::string& xattr) { return xattr.find('=') == std::string::npos; }
 
 private:
-    void write_header(std::string block);
     void put(std::span<const std::byte> bytes);
     void pad();
     void flush();

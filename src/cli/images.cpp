@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "cli/image_listing.hpp"
+#include "cli/images_export.hpp"
 #include "cli/table.hpp"
 #include "transfer/find_image.hpp"
 
@@ -123,6 +124,7 @@ Json to_json(const store::Image& image) {
 void add_images(CLI::App& group, Context& context) {
     add_pull(group, context);
     add_push(group, context);
+    add_export(group, context);
     add_import(group, context);
     add_unpack(group, context);
     add_mounting(group, context);

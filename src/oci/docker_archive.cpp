@@ -52,6 +52,10 @@ DockerImage read_image(const Json& item) {
     return image;
 }
 
+bool same_files(const DockerImage& one, const DockerImage& other) {
+    return one.config == other.config && one.layers == other.layers;
+}
+
 } // namespace
 
 std::vector<DockerImage> parse_docker_manifest(std::string_view text) {
@@ -117,6 +121,52 @@ std::string docker_manifest(const Descriptor& config, const std::vector<Descript
                    {"config", describe(config)},
                    {"layers", std::move(list)}}
         .dump();
+}
+
+std::string list_docker_images(const std::vector<DockerImage>& images) {
+    Json array = Json::array();
+    for (const DockerImage& image : images)
+        array.push_back({{"Config", image.config}, {"RepoTags", image.names}, {"Layers", image.layers}});
+    return dump_json(array);
+}
+
+std::string add_docker_images(std::string_view current, const std::vector<DockerImage>& images) {
+    return doing(docker_archive::manifest, [&] {
+        const Json array = parse_json(current, "the document");
+        if (!array.is_array())
+            throw Error(ErrorKind::invalid_argument, "not a JSON array");
+        std::vector<DockerImage> all;
+        for (const Json& item : array) {
+            DockerImage image{.config = get_string(item, "Config"),
+                              .names = read_strings(item, "RepoTags"),
+                              .layers = read_strings(item, "Layers")};
+            const bool was_tagged = !image.names.empty();
+            for (const DockerImage& added : images)
+                std::erase_if(image.names, [&](const std::string& tag) {
+                    return std::ranges::find(added.names, tag) != added.names.end();
+                });
+            if (!image.names.empty() || !was_tagged)
+                all.push_back(std::move(image));
+        }
+        for (const DockerImage& added : images) {
+            const auto known =
+                std::ranges::find_if(all, [&](const DockerImage& one) { return same_files(one, added); });
+            if (known == all.end())
+                all.push_back(added);
+            else
+                known->tags.insert(known->tags.end(), added.names.begin(), added.names.end());
+        }
+        return list_docker_images(all);
+    });
+}
+
+std::string familiar_name(const Reference& reference) {
+    constexpr std::string_view hub = "docker.io/";
+    constexpr std::string_view official = "docker.io/library/";
+    const std::string name = reference.string();
+    if (name.starts_with(official) && name.find('/', official.size()) == std::string::npos)
+        return name.substr(official.size());
+    return name.starts_with(hub) ? name.substr(hub.size()) : name;
 }
 
 } // namespace lade::oci

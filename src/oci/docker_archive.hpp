@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the JSON files of a docker archive say (registry-and-unpack.md 7.2): manifest.json of those that `docker save`
-// writes since 1.10, `repositories` and a folder for each layer of those before. Errors are invalid_argument unless
-// said otherwise.
+// What the JSON files of a docker archive say (registry-and-unpack.md 7.1, 7.2): manifest.json of those that `docker
+// save` writes since 1.10, `repositories` and a folder for each layer of those before. Errors are invalid_argument
+// unless said otherwise.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "base/size.hpp"
 #include "oci/manifest.hpp"
+#include "oci/reference.hpp"
 
 namespace lade::oci {
 
@@ -22,12 +23,12 @@ inline constexpr std::uint64_t max_text = 20 * mib;
 } // namespace docker_archive
 
 struct DockerImage {
-    std::string config;              // where its files are
-    std::vector<std::string> names;  // in full
+    std::string config; // where its files are
+    std::vector<std::string> names;
     std::vector<std::string> layers; // bottom first
 };
 
-// manifest.json. resource_exhausted: more than 1000 images, names of one or layers of one.
+// manifest.json, names in full. resource_exhausted: more than 1000 images, names of one or layers of one.
 std::vector<DockerImage> parse_docker_manifest(std::string_view text);
 
 // `repositories`: each name, in full, and the ID of its topmost layer.
@@ -46,5 +47,15 @@ DockerLayer parse_docker_layer(std::string_view text, const std::string& id);
 
 // The manifest that an image of such an archive gets, to the byte the one that containerd makes of it.
 std::string docker_manifest(const Descriptor& config, const std::vector<Descriptor>& layers);
+
+// The text of a manifest.json that lists these, by their familiar names.
+std::string list_docker_images(const std::vector<DockerImage>& images);
+
+// The text `current` of a manifest.json with these in it: each in the place of one with the same config and layers,
+// whose names it keeps; a name moves from whoever had it.
+std::string add_docker_images(std::string_view current, const std::vector<DockerImage>& images);
+
+// The short form of a name, "alpine:3" for docker.io/library/alpine:3.
+std::string familiar_name(const Reference& reference);
 
 } // namespace lade::oci

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// An OCI image layout (registry-and-unpack.md 7.1, 7.2): what its files are called and say, and what its images are
-// named.
+// An OCI image layout, as a directory or in an archive (registry-and-unpack.md 7.1, 7.2): what its files are called and
+// say, and what its images are named.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,10 @@ namespace lade::oci {
 namespace layout {
 inline constexpr std::string_view marker = "oci-layout";
 inline constexpr std::string_view index = "index.json";
+inline constexpr std::string_view blobs = "blobs";
 inline constexpr std::string_view version = "1.0.0";
+// The text of `marker`.
+inline constexpr std::string_view marker_text = R"({"imageLayoutVersion":"1.0.0"})";
 // blobs/<algorithm>/<hex>
 std::string blob_path(const Digest& digest);
 // nullopt: it is not where a blob lies.
@@ -40,5 +44,20 @@ struct NamingRules {
 
 // What an image is called that an index.json lists so, each once: none, one, or two. invalid_argument: a name is none.
 std::vector<std::string> names_of(const Descriptor& image, const NamingRules& rules);
+
+// With the members that it has.
+Json descriptor_json(const Descriptor& descriptor);
+
+// An image in a layout's index: the target with both annotations, without the platform. A name without a tag is its own
+// ref name.
+Descriptor named_image(const Descriptor& target, const std::string& name);
+
+// The text of an index.json that lists these.
+std::string layout_index(const std::vector<Descriptor>& images);
+
+// `current`, the text of an index.json, with these in it: each in the place of those that have its whole name, or that
+// have none and its ref name; one without a name in the place of the same digest. All else stays. invalid_argument: it
+// is no index.
+std::string add_to_layout_index(std::string_view current, const std::vector<Descriptor>& images);
 
 } // namespace lade::oci

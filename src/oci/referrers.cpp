@@ -8,21 +8,9 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "oci/layout.hpp"
 
 namespace lade::oci {
-
-namespace {
-
-Json to_json(const Descriptor& referrer) {
-    Json json{{"mediaType", referrer.media_type}, {"digest", referrer.digest.string()}, {"size", referrer.size}};
-    if (!referrer.artifact_type.empty())
-        json["artifactType"] = referrer.artifact_type;
-    if (!referrer.annotations.empty())
-        json["annotations"] = referrer.annotations;
-    return json;
-}
-
-} // namespace
 
 Referral parse_referral(std::string_view text, std::string_view what) {
     const Json document = parse_object(text, what);
@@ -75,7 +63,7 @@ std::optional<std::string> add_to_referrers(const std::optional<std::string>& cu
         if (find_array(index, "manifests") == nullptr)
             index["manifests"] = Json::array();
     }
-    index["manifests"].push_back(to_json(referrer));
+    index["manifests"].push_back(descriptor_json(referrer));
     return dump_json(index);
 }
 

@@ -40,20 +40,6 @@ BlobOrigin stored_origin(store::Blobs& blobs, const oci::Reference& remote) {
             }};
 }
 
-ImageTree collect(store::Blobs& blobs, const std::string& name, const oci::Descriptor& target,
-                  const PushOptions& options, Progress& progress) {
-    const ChosenRoot chosen = choose_root(
-        target, options.platforms,
-        [&](const oci::Descriptor& document) {
-            return doing([&] { return cat("image ", printable(name)); }, [&] { return blobs.read_document(document); });
-        },
-        [&](const std::string& warning) { progress.warn(warning); });
-    return collect_stored_tree(
-        blobs, name, chosen.root,
-        {.skip_missing = options.skip_missing, .nondistributable = options.nondistributable, .only = chosen.only},
-        progress);
-}
-
 // For later pushes, which may mount from there. It is no part of what was promised.
 void label_pushed(store::Blobs& blobs, const Shipment& shipment, const oci::Reference& remote) {
     attempt([&] {
@@ -79,20 +65,27 @@ std::unique_ptr<registry::BlobContent> stored_content(store::Blobs& blobs, const
 
 Pushed push(store::Store& store, const std::string& name, const oci::Descriptor& target, const oci::Reference& remote,
             const PushOptions& options, Progress& progress, const std::stop_token& stop) {
-    return doing([&] { return cat("push ", remote.string()); },
-                 [&] {
-                     store::Blobs blobs(store, options.name_space);
-                     Shipment shipment{.image = collect(blobs, name, target, options, progress), .referrers = {}};
-                     if (options.referrers)
-                         shipment.referrers =
-                             collect_stored_referrers(blobs, shipment.image, options.nondistributable, progress);
-                     registry::Pusher pusher(remote, telling(options.registry, progress), options.piece);
-                     Pushed pushed{.name = remote.string(), .target = shipment.image.root(), .delivered = {}};
-                     pushed.delivered = deliver(pusher, shipment, remote, stored_origin(blobs, remote), options.uploads,
-                                                progress, stop);
-                     label_pushed(blobs, shipment, remote);
-                     return pushed;
-                 });
+    return doing(
+        [&] { return cat("push ", remote.string()); },
+        [&] {
+            store::Blobs blobs(store, options.name_space);
+            Shipment shipment{.image = collect_stored_platforms(
+                                  blobs, name, target,
+                                  {.platforms = options.platforms,
+                                   .skip_missing = options.skip_missing,
+                                   .nondistributable = options.nondistributable},
+                                  progress, "--platform pushes one platform, --skip-missing pushes what is here"),
+                              .referrers = {}};
+            if (options.referrers)
+                shipment.referrers =
+                    collect_stored_referrers(blobs, shipment.image, options.nondistributable, progress);
+            registry::Pusher pusher(remote, telling(options.registry, progress), options.piece);
+            Pushed pushed{.name = remote.string(), .target = shipment.image.root(), .delivered = {}};
+            pushed.delivered =
+                deliver(pusher, shipment, remote, stored_origin(blobs, remote), options.uploads, progress, stop);
+            label_pushed(blobs, shipment, remote);
+            return pushed;
+        });
 }
 
 Pushed push_object(store::Store& store, const oci::Descriptor& object, const oci::Reference& remote, bool tag,

@@ -16,22 +16,6 @@ namespace {
 // An error is one line: so many of what is missing are named.
 constexpr std::size_t shown_missing = 4;
 
-TreeReader stored_reader(store::Blobs& blobs) {
-    return {.find_document = [&blobs](const oci::Descriptor& document) -> std::optional<std::string> {
-                if (!blobs.find(document.digest))
-                    return std::nullopt;
-                return blobs.read_document(document);
-            },
-            .has_blob =
-                [&blobs](const oci::Descriptor& blob) {
-                    if (!blobs.find(blob.digest))
-                        return false;
-                    // A file that is gone or was cut is damage, which pulling cures in another way.
-                    static_cast<void>(blobs.open(blob.digest));
-                    return true;
-                }};
-}
-
 std::string describe(const std::vector<MissingPart>& missing) {
     std::vector<std::string> lines;
     std::set<std::string> platforms;
@@ -52,21 +36,37 @@ std::string describe(const std::vector<MissingPart>& missing) {
 }
 
 [[noreturn]] void refuse_partial(const std::string& name, const oci::Descriptor& root,
-                                 const std::vector<MissingPart>& missing, bool reducible) {
+                                 const std::vector<MissingPart>& missing, std::string_view advice) {
     const bool is_index = oci::media_type::is_index(root.media_type);
     throw Error(ErrorKind::failed_precondition, "image ", printable(name),
                 " is not all in the store, missing: ", describe(missing), "; \"images pull ",
                 is_index ? "--all-platforms " : "", printable(name), "\" fetches it",
-                is_index && reducible ? ", --platform takes one platform, --skip-missing what is here" : "");
+                is_index && !advice.empty() ? ", " : "", is_index ? advice : "");
 }
 
 } // namespace
 
+TreeReader stored_reader(store::Blobs& blobs) {
+    return {.find_document = [&blobs](const oci::Descriptor& document) -> std::optional<std::string> {
+                if (!blobs.find(document.digest))
+                    return std::nullopt;
+                return blobs.read_document(document);
+            },
+            .has_blob =
+                [&blobs](const oci::Descriptor& blob) {
+                    if (!blobs.find(blob.digest))
+                        return false;
+                    // A file that is gone or was cut is damage, which pulling cures in another way.
+                    static_cast<void>(blobs.open(blob.digest));
+                    return true;
+                }};
+}
+
 ImageTree collect_stored_tree(store::Blobs& blobs, const std::string& name, const oci::Descriptor& root,
-                              const TreeRules& rules, Progress& progress) {
+                              const TreeRules& rules, Progress& progress, std::string_view advice) {
     CollectedTree found = collect_tree(root, stored_reader(blobs), rules);
     if (!found.whole)
-        refuse_partial(name, root, found.missing, !rules.skip_missing);
+        refuse_partial(name, root, found.missing, rules.skip_missing ? "" : advice);
     if (!found.missing.empty())
         progress.warn(cat("goes without what is not in the store: ", describe(found.missing)));
     if (found.reduced)
@@ -74,8 +74,26 @@ ImageTree collect_stored_tree(store::Blobs& blobs, const std::string& name, cons
     return std::move(found.tree);
 }
 
+ImageTree collect_stored_platforms(store::Blobs& blobs, const std::string& name, const oci::Descriptor& target,
+                                   const StoredTreeOptions& options, Progress& progress, std::string_view advice) {
+    ChosenRoot chosen = choose_root(
+        target, options.platforms,
+        [&](const oci::Descriptor& document) {
+            return doing([&] { return cat("image ", printable(name)); }, [&] { return blobs.read_document(document); });
+        },
+        [&](const std::string& warning) { progress.warn(warning); });
+    if (options.keep_indexes && chosen.root.digest != target.digest)
+        chosen = {.root = target, .only = std::set{chosen.root.digest}};
+    return collect_stored_tree(blobs, name, chosen.root,
+                               {.skip_missing = options.skip_missing,
+                                .keep_indexes = options.keep_indexes,
+                                .nondistributable = options.nondistributable,
+                                .only = chosen.only},
+                               progress, advice);
+}
+
 std::vector<ImageTree> collect_stored_referrers(store::Blobs& blobs, const ImageTree& image, bool nondistributable,
-                                                   Progress& progress) {
+                                                Progress& progress) {
     return collect_referrers(image,
                              {.find = [&](const oci::Digest& digest) { return find_stored_referrers(blobs, digest); },
                               .tree = stored_reader(blobs)},

@@ -106,8 +106,20 @@ TEST_SUITE("image tree") {
         REQUIRE(left.manifests.size() == 1);
         CHECK(left.manifests.front().digest == a.digest);
 
+        // Or the index says what there is elsewhere.
+        const CollectedTree kept = store.collect(root, {.skip_missing = true, .keep_indexes = true});
+        CHECK(kept.whole);
+        CHECK_FALSE(kept.reduced);
+        CHECK(kept.tree.root().digest == root.digest);
+        CHECK(kept.tree.documents.back().text == store.texts.at(root.digest));
+        CHECK(kept.tree.documents.size() == 2);
+        CHECK(kept.missing.size() == 2);
+        CHECK(store.collect(root, {.keep_indexes = true, .only = std::set{a.digest}}).whole);
+        CHECK_FALSE(store.collect(root, {.keep_indexes = true}).whole);
+
         store.lose(oci::Digest::of("shared"));
         CHECK_FALSE(store.collect(root, {.skip_missing = true}).whole);
+        CHECK_FALSE(store.collect(root, {.skip_missing = true, .keep_indexes = true}).whole);
     }
 
     TEST_CASE("an index that is kept stays as it is, whatever of it is here") {

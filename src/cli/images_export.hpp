@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cli/commands.hpp"
+
+namespace lade::cli {
+
+void add_export(CLI::App& group, Context& context);
+
+} // namespace lade::cli

@@ -1,0 +1,142 @@
+"""What images export makes is read by the tools that people have, and is the same image to them."""
+
+import json
+import os
+import subprocess
+
+from support.images import Image, Layer, digest, index_of, umoci_unpack
+from support.program import need_root, need_tools
+from support.tree import describe
+from test_export import Exporting, noise
+
+KINDS = (("oci", "gzip"), ("oci", "zstd"), ("docker", "gzip"), ("docker", "plain"))
+
+
+class Readers(Exporting):
+    def setUp(self):
+        super().setUp()
+        layers = [Layer().dir("d").file("d/f", "text").symlink("l", "d/f"), noise(5000), Layer().whiteout("d/f").file("d/g", "new")]
+        self.layers = [layer.bytes() for layer in layers]
+        self.images = {compression: Image(self.layers, kind=kind, compression=compression) for kind, compression in KINDS if kind == "oci"}
+        self.images.update({f"docker-{compression}": Image(self.layers, kind=kind, compression=compression) for kind, compression in KINDS if kind == "docker"})
+        self.names = {tag: self.pulled(image, name=f"docker.io/library/thing:{tag}") for tag, image in self.images.items()}
+        self.diff_ids = [digest(layer) for layer in self.layers]
+
+    def tool(self, *command, **more):
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, stdin=subprocess.DEVNULL, env={**os.environ, "HOME": str(self.scratch)}, **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def config_of(self, tag):
+        return self.images[tag].config["digest"]
+
+    def check_config(self, text, tag):
+        """The config byte for byte, and so the diff IDs."""
+        self.assertEqual(digest(text.encode()), self.config_of(tag))
+        self.assertEqual(json.loads(text)["rootfs"]["diff_ids"], self.diff_ids)
+
+    def test_skopeo(self):
+        need_tools("skopeo")
+        out, layout = self.scratch / "all.tar", self.scratch / "layout"
+        self.exported(*self.names.values(), out="all.tar")
+        self.lade.ok("images", "export", "--progress", "none", f"{layout}/", *self.names.values())
+        for tag, image in self.images.items():
+            with self.subTest(tag):
+                for source in (f"oci-archive:{out}:{tag}", f"oci:{layout}:{tag}"):
+                    self.assertEqual(digest(self.tool("skopeo", "inspect", "--raw", source).encode()), image.root)
+                    self.check_config(self.tool("skopeo", "inspect", "--config", "--raw", source), tag)
+                    copied = self.scratch / f"dir-{tag}-{source.split(':')[0]}"
+                    self.tool("skopeo", "copy", "--quiet", source, f"dir:{copied}")
+                    for layer in image.layers:
+                        self.assertEqual(digest((copied / layer["digest"].split(":")[1]).read_bytes()), layer["digest"])
+                # The same file as docker has it, and docker's own form.
+                own = self.scratch / f"{tag}.tar"
+                self.exported("--format", "docker", f"thing:{tag}", out=own.name)
+                for source in (f"docker-archive:{out}:thing:{tag}", f"docker-archive:{own}:thing:{tag}", f"docker-archive:{own}"):
+                    self.check_config(self.tool("skopeo", "inspect", "--config", "--raw", source), tag)
+                    self.tool("skopeo", "copy", "--quiet", source, f"oci:{self.scratch}/back:{tag}")
+                    self.assertEqual(json.loads(self.tool("skopeo", "inspect", "--config", "--raw", f"oci:{self.scratch}/back:{tag}"))["rootfs"]["diff_ids"], self.diff_ids)
+
+    def test_skopeo_adds_to_our_layout_and_we_to_its(self):
+        need_tools("skopeo")
+        layout = self.scratch / "layout"
+        self.lade.ok("images", "export", "--progress", "none", f"{layout}/", "thing:gzip")
+        self.tool("skopeo", "copy", "--quiet", f"oci:{layout}:gzip", f"oci:{layout}:theirs")
+        self.lade.ok("images", "export", "--progress", "none", layout, "thing:zstd")
+        for tag, source in (("gzip", "gzip"), ("gzip", "theirs"), ("zstd", "zstd")):
+            self.check_config(self.tool("skopeo", "inspect", "--config", "--raw", f"oci:{layout}:{source}"), tag)
+
+    def test_an_index(self):
+        need_tools("skopeo")
+        parts = [Image(self.layers, architecture=name) for name in ("amd64", "arm64")]
+        whole = index_of(parts)
+        self.pulled(whole, "whole", "--all-platforms", name="docker.io/library/multi:1")
+        self.exported("multi:1")
+        source = f"oci-archive:{self.scratch}/out.tar:1"
+        self.assertEqual(digest(self.tool("skopeo", "inspect", "--raw", source).encode()), whole.root)
+        self.tool("skopeo", "copy", "--quiet", "--all", source, f"dir:{self.scratch}/copied")
+        self.assertEqual(digest((self.scratch / "copied/manifest.json").read_bytes()), whole.root)
+        self.assertEqual(digest(self.tool("skopeo", "inspect", "--config", "--raw", f"docker-archive:{self.scratch}/out.tar:multi:1").encode()), parts[0].config["digest"])
+
+    def test_umoci(self):
+        need_root()
+        need_tools("umoci")
+        layout = self.scratch / "layout"
+        self.lade.ok("images", "export", "--progress", "none", f"{layout}/", "thing:gzip")
+        rootfs = umoci_unpack(layout, "gzip", self.scratch / "bundle")
+        ours = self.scratch / "ours"
+        self.lade.ok("images", "unpack", "--to", ours, "thing:gzip")
+        self.assertEqual(describe(rootfs), describe(ours))
+
+    def test_podman(self):
+        need_root()
+        need_tools("podman")
+        podman = ["podman", "--root", self.scratch / "p", "--runroot", self.scratch / "r", "--storage-driver", "vfs", "--events-backend", "none"]
+        self.addCleanup(subprocess.run, ["umount", "-q", self.scratch / "p" / "vfs"], capture_output=True)
+
+        def check(tag):
+            (told,) = json.loads(self.tool(*podman, "image", "inspect", f"docker.io/library/thing:{tag}"))
+            self.assertEqual(("sha256:" + told["Id"], told["RootFS"]["Layers"]), (self.config_of(tag), self.diff_ids))
+            self.tool(*podman, "rmi", "-af")
+
+        for tag in self.images:
+            with self.subTest(tag):
+                self.exported(f"thing:{tag}")
+                self.tool(*podman, "load", "-q", "-i", self.scratch / "out.tar")
+                check(tag)
+        self.exported("--format", "docker", "thing:gzip", "thing:docker-plain")
+        self.tool(*podman, "load", "-q", "-i", self.scratch / "out.tar")
+        check("gzip")
+
+    def test_ctr(self):
+        need_root()
+        need_tools("containerd", "ctr")
+        work = self.scratch / "containerd"
+        work.mkdir()
+        (work / "config.toml").write_text(
+            f'version = 2\nroot = "{work}/root"\nstate = "{work}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+            f'[grpc]\naddress = "{work}/sock"\n'
+        )
+        daemon = subprocess.Popen(["containerd", "-c", work / "config.toml"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.terminate)
+        ctr = ["ctr", "--address", f"{work}/sock", "--connect-timeout", "60s"]
+        for flags in ([], ["--skip-manifest-json"]):
+            self.exported(*flags, *self.names.values())
+            self.tool(*ctr, "images", "import", "--no-unpack", self.scratch / "out.tar")
+            listed = {line.split()[0]: line.split()[2] for line in self.tool(*ctr, "images", "ls").splitlines()[1:]}
+            self.assertEqual(listed, {self.names[tag]: image.root for tag, image in self.images.items()})
+            for tag, image in self.images.items():
+                self.check_config(self.tool(*ctr, "content", "get", self.config_of(tag)), tag)
+                for layer in image.layers:
+                    self.tool(*ctr, "content", "get", layer["digest"])
+            self.tool(*ctr, "images", "rm", "--sync", *self.names.values())
+        # An index of which one part is there, as ctr itself exports it, and docker's form.
+        whole = index_of([Image(self.layers, architecture=name) for name in ("amd64", "arm64")])
+        multi = self.pulled(whole, "multi", name="docker.io/library/multi:1")
+        for flags in ([], ["--keep-missing"], ["--format", "docker"]):
+            with self.subTest(flags):
+                self.exported(*flags, multi)
+                self.tool(*ctr, "images", "import", "--no-unpack", self.scratch / "out.tar")
+                self.assertIn("linux/amd64", self.tool(*ctr, "images", "ls", f"name=={multi}"))
+                self.tool(*ctr, "images", "rm", "--sync", multi)
