@@ -48,7 +48,7 @@ DockerLayer parse_docker_layer(std::string_view text, const std::string& id);
 // The manifest that an image of such an archive gets, to the byte the one that containerd makes of it.
 std::string docker_manifest(const Descriptor& config, const std::vector<Descriptor>& layers);
 
-// The text of a manifest.json that lists these, by their familiar names.
+// The text of a manifest.json that lists these.
 std::string list_docker_images(const std::vector<DockerImage>& images);
 
 // The text `current` of a manifest.json with these in it: each in the place of one with the same config and layers,

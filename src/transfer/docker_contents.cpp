@@ -72,8 +72,9 @@ public:
         if (docker.config.empty())
             docker = add_files(chosen);
         const auto reference = oci::Reference::try_parse(image.name);
+        // In full, as skopeo has it: docker takes both forms for the same, podman makes localhost/a of "a".
         if (reference && reference->tag() && !reference->digest())
-            docker.names.push_back(oci::familiar_name(*reference));
+            docker.names.push_back(reference->string());
     }
 
     ArchiveContents take(const std::stop_token& stop) {

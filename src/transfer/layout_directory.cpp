@@ -46,11 +46,12 @@ public:
         const bool is_empty = names.empty();
         if (!is_empty)
             check_marker();
+        const Documents documents = plan_documents(contents);
         try {
             if (is_empty)
                 put(oci::layout::marker, oci::layout::marker_text, 0444);
             add_files(contents.files);
-            add_documents(contents);
+            put(documents);
         } catch (...) {
             if (is_empty)
                 attempt([&] { clear(); });
@@ -61,6 +62,11 @@ public:
     }
 
 private:
+    struct Documents {
+        std::string index;
+        std::string docker; // "" where it is left as it is
+    };
+
     static bool make(const std::string& path) {
         std::string name = path;
         while (name.size() > 1 && name.ends_with('/'))
@@ -158,18 +164,27 @@ private:
         return true;
     }
 
-    void add_documents(const ArchiveContents& contents) const {
+    // Before anything is written: one that cannot be read is no place to add to.
+    Documents plan_documents(const ArchiveContents& contents) const {
         const auto current = [&](std::string_view name) { return find_text(lock_.fd(), std::string(name), max_text); };
-        const std::string index_name(oci::layout::index);
-        const auto index = current(index_name);
-        if (!contents.docker.empty()) {
-            const auto docker = current(oci::docker_archive::manifest);
-            put(oci::docker_archive::manifest,
-                docker ? oci::add_docker_images(*docker, contents.docker) : oci::list_docker_images(contents.docker),
-                0644);
-        }
-        put(oci::layout::index,
-            index ? oci::add_to_layout_index(*index, contents.index) : oci::layout_index(contents.index), 0644);
+        Documents documents;
+        if (const auto index = current(oci::layout::index))
+            documents.index = oci::add_to_layout_index(*index, contents.index);
+        else
+            documents.index = oci::layout_index(contents.index);
+        if (contents.docker.empty())
+            return documents;
+        if (const auto docker = current(oci::docker_archive::manifest))
+            documents.docker = oci::add_docker_images(*docker, contents.docker);
+        else
+            documents.docker = oci::list_docker_images(contents.docker);
+        return documents;
+    }
+
+    void put(const Documents& documents) const {
+        if (!documents.docker.empty())
+            put(oci::docker_archive::manifest, documents.docker, 0644);
+        put(oci::layout::index, documents.index, 0644);
     }
 
     // Only what was made here can be in it: it was empty, and is locked.
