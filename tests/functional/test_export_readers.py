@@ -23,7 +23,7 @@ class Readers(Exporting):
         self.diff_ids = [digest(layer) for layer in self.layers]
 
     def tool(self, *command, **more):
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, stdin=subprocess.DEVNULL, env={**os.environ, "HOME": str(self.scratch)}, **more)
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="surrogateescape", stdin=subprocess.DEVNULL, env={**os.environ, "HOME": str(self.scratch)}, **more)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -42,7 +42,8 @@ class Readers(Exporting):
         self.lade.ok("images", "export", "--progress", "none", f"{layout}/", *self.names.values())
         for tag, image in self.images.items():
             with self.subTest(tag):
-                for source in (f"oci-archive:{out}:{tag}", f"oci:{layout}:{tag}"):
+                # In a layout it knows only manifests of OCI's own type.
+                for source in (f"oci-archive:{out}:{tag}", f"oci:{layout}:{tag}") if image.kind == "oci" else ():
                     self.assertEqual(digest(self.tool("skopeo", "inspect", "--raw", source).encode()), image.root)
                     self.check_config(self.tool("skopeo", "inspect", "--config", "--raw", source), tag)
                     copied = self.scratch / f"dir-{tag}-{source.split(':')[0]}"
