@@ -82,7 +82,7 @@ public:
 
 private:
     void choose() {
-        std::array<std::byte, 4> magic{};
+        std::array<std::byte, magic_size> magic{};
         std::size_t have = 0;
         while (have < magic.size()) {
             const std::size_t n = compressed_.read(std::span(magic).subspan(have));
@@ -105,6 +105,7 @@ private:
             break;
         case Compression::none:
             decoder_ = std::move(whole_);
+            break;
         }
     }
 
@@ -148,6 +149,10 @@ LayerFormat layer_format(std::string_view media_type) {
             return {.compression = Compression::zstd, .exact = false};
     }
     throw Error(ErrorKind::unimplemented, "layers of type ", printable(media_type), " are not known here");
+}
+
+Compression compression_of(std::span<const std::byte> beginning, std::string_view media_type) {
+    return layer_format(media_type).exact ? Compression::none : compression_of(beginning);
 }
 
 std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type) {

@@ -24,6 +24,11 @@ struct LayerFormat {
 // unimplemented: an unknown or encrypted type, which is named.
 LayerFormat layer_format(std::string_view media_type);
 
+// How a layer of `media_type` is compressed whose bytes begin so: at least four of them, all if there are fewer. An OCI
+// plain tar is one whatever it begins with. Types as layer_format() has them.
+inline constexpr std::size_t magic_size = 4;
+Compression compression_of(std::span<const std::byte> beginning, std::string_view media_type);
+
 // The plain tar of a layer of `media_type`. The type says whether the bytes are compressed at all (an
 // OCI plain tar is never sniffed), the magic says how. Several gzip members or zstd frames are one
 // stream; garbage after the last, a cut stream, a bad checksum and a zstd window over 128 MiB are

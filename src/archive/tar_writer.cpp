@@ -192,7 +192,7 @@ void TarWriter::write_zeros(std::uint64_t count) {
 
 void TarWriter::put(std::span<const std::byte> bytes) {
     if (buffer_.size() + bytes.size() > buffer_size)
-        flush();
+        pass_on();
     if (bytes.size() >= buffer_size)
         tar_.write(bytes);
     else
@@ -200,6 +200,12 @@ void TarWriter::put(std::span<const std::byte> bytes) {
 }
 
 void TarWriter::flush() {
+    if (missing_ == 0)
+        pad();
+    pass_on();
+}
+
+void TarWriter::pass_on() {
     if (!buffer_.empty())
         tar_.write(buffer_);
     buffer_.clear();
@@ -217,7 +223,7 @@ void TarWriter::finish() {
     pad();
     static constexpr std::array<std::byte, 2 * tar_block> end{};
     put(end);
-    flush();
+    pass_on();
 }
 
 } // namespace lade::archive

@@ -28,6 +28,8 @@ public:
     void begin(const Entry& entry);
     void write(std::span<const std::byte> bytes);
     void write_zeros(std::uint64_t count);
+    // What was kept back goes on: all of what was begun, and the padding behind an entry whose data is complete.
+    void flush();
     // The end of the archive.
     void finish();
 
@@ -37,7 +39,7 @@ public:
 private:
     void put(std::span<const std::byte> bytes);
     void pad();
-    void flush();
+    void pass_on();
 
     Sink& tar_;
     std::vector<std::byte> buffer_;

@@ -10,6 +10,8 @@
 #include <stop_token>
 #include <vector>
 
+#include "base/stream.hpp"
+
 namespace lade {
 
 class Pipe {
@@ -33,6 +35,17 @@ private:
     std::size_t filled_ = 0;
     bool closed_ = false;
     std::exception_ptr error_;
+};
+
+// The writer's end as a sink.
+class PipeSink final : public Sink {
+public:
+    PipeSink(Pipe& pipe, const std::stop_token& stop) : pipe_(pipe), stop_(stop) {}
+    void write(std::span<const std::byte> bytes) override { pipe_.write(bytes, stop_); }
+
+private:
+    Pipe& pipe_;
+    const std::stop_token& stop_;
 };
 
 } // namespace lade

@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "cli/image_listing.hpp"
+#include "cli/images_convert.hpp"
 #include "cli/images_export.hpp"
 #include "cli/table.hpp"
 #include "transfer/find_image.hpp"
@@ -129,6 +130,7 @@ void add_images(CLI::App& group, Context& context) {
     add_unpack(group, context);
     add_mounting(group, context);
     add_commit(group, context);
+    add_convert(group, context);
     add_list(group, context);
     add_names(group, context);
     add_inspect(group, context);

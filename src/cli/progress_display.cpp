@@ -186,7 +186,7 @@ ProgressView look(const transfer::Progress& progress, std::chrono::duration<doub
                                 .total = item->total()};
         // What is there needs no transfer and takes no part in the sums.
         if (line.kind != "reference" && line.stage != Stage::exists && line.stage != Stage::mounted) {
-            const bool is_local = line.kind == "unpack" || line.kind == "diff";
+            const bool is_local = line.kind == "unpack" || line.kind == "diff" || line.kind == "convert";
             ProgressView::Sums& sums = is_local ? view.unpacking : view.downloads;
             sums.offset += line.offset;
             sums.total += line.total;

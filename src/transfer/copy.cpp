@@ -26,16 +26,6 @@ namespace {
 // What one blob has in memory on its way.
 constexpr std::size_t on_the_way = 1 * mib;
 
-class PipeSink final : public Sink {
-public:
-    PipeSink(Pipe& pipe, const std::stop_token& stop) : pipe_(pipe), stop_(stop) {}
-    void write(std::span<const std::byte> bytes) override { pipe_.write(bytes, stop_); }
-
-private:
-    Pipe& pipe_;
-    const std::stop_token& stop_;
-};
-
 // A download in a thread of its own, to be read where it arrives.
 class ArrivingBlob final : public Source {
 public:

@@ -16,7 +16,18 @@ namespace {
 // An error is one line: so many of what is missing are named.
 constexpr std::size_t shown_missing = 4;
 
-std::string describe(const std::vector<MissingPart>& missing) {
+[[noreturn]] void refuse_partial(const std::string& name, const oci::Descriptor& root,
+                                 const std::vector<MissingPart>& missing, std::string_view advice) {
+    const bool is_index = oci::media_type::is_index(root.media_type);
+    throw Error(ErrorKind::failed_precondition, "image ", printable(name),
+                " is not all in the store, missing: ", describe_missing(missing), "; \"images pull ",
+                is_index ? "--all-platforms " : "", printable(name), "\" fetches it",
+                is_index && !advice.empty() ? ", " : "", is_index ? advice : "");
+}
+
+} // namespace
+
+std::string describe_missing(const std::vector<MissingPart>& missing) {
     std::vector<std::string> lines;
     std::set<std::string> platforms;
     for (const MissingPart& part : missing) {
@@ -34,17 +45,6 @@ std::string describe(const std::vector<MissingPart>& missing) {
         text += cat(" and ", count - lines.size(), " more");
     return text;
 }
-
-[[noreturn]] void refuse_partial(const std::string& name, const oci::Descriptor& root,
-                                 const std::vector<MissingPart>& missing, std::string_view advice) {
-    const bool is_index = oci::media_type::is_index(root.media_type);
-    throw Error(ErrorKind::failed_precondition, "image ", printable(name),
-                " is not all in the store, missing: ", describe(missing), "; \"images pull ",
-                is_index ? "--all-platforms " : "", printable(name), "\" fetches it",
-                is_index && !advice.empty() ? ", " : "", is_index ? advice : "");
-}
-
-} // namespace
 
 TreeReader stored_reader(store::Blobs& blobs) {
     return {.find_document = [&blobs](const oci::Descriptor& document) -> std::optional<std::string> {
@@ -68,7 +68,7 @@ ImageTree collect_stored_tree(store::Blobs& blobs, const std::string& name, cons
     if (!found.whole)
         refuse_partial(name, root, found.missing, rules.skip_missing ? "" : advice);
     if (!found.missing.empty())
-        progress.warn(cat("goes without what is not in the store: ", describe(found.missing)));
+        progress.warn(cat("goes without what is not in the store: ", describe_missing(found.missing)));
     if (found.reduced)
         progress.warn(cat("the index is a reduced one, ", found.tree.root().digest, " in place of ", root.digest));
     return std::move(found.tree);

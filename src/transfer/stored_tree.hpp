@@ -16,6 +16,9 @@ namespace lade::transfer {
 // data_loss: the file of something that is recorded is missing or cut.
 TreeReader stored_reader(store::Blobs& blobs);
 
+// A line for people: what is missing of which platforms, the first few by name.
+std::string describe_missing(const std::vector<MissingPart>& missing);
+
 // `name` is what the root is called in messages. What is left out, and that an index is another one for it, is told on
 // the board. failed_precondition names what is missing and what to do about it; data_loss: the file of a blob is
 // missing or has another size; and as collect_tree().

@@ -24,6 +24,7 @@
 #include "base/tree.hpp"
 #include "store/blobs.hpp"
 #include "store/images.hpp"
+#include "transfer/counting_source.hpp"
 #include "transfer/fetch.hpp"
 #include "transfer/ratio_source.hpp"
 
@@ -32,20 +33,6 @@ namespace lade::transfer {
 namespace {
 
 using Extraction = store::Snapshots::Extraction;
-
-class CountingSource final : public Source {
-public:
-    CountingSource(Source& inner, Item& item) : inner_(inner), item_(item) {}
-    std::size_t read(std::span<std::byte> into) override {
-        const std::size_t n = inner_.read(into);
-        item_.advance(n);
-        return n;
-    }
-
-private:
-    Source& inner_;
-    Item& item_;
-};
 
 // What only more privilege could make.
 struct LeftOut {

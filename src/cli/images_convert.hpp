@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cli/commands.hpp"
+
+namespace lade::cli {
+
+// images convert
+void add_convert(CLI::App& group, Context& context);
+
+} // namespace lade::cli
