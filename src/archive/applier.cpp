@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "archive/entry_rules.hpp"
 #include "archive/layer_tree.hpp"
 #include "archive/metadata.hpp"
 #include "archive/tar.hpp"
@@ -20,9 +21,6 @@
 namespace lade::archive {
 
 namespace {
-
-constexpr std::string_view opaque_marker = ".wh..wh..opq";
-constexpr std::string_view reserved_prefix = ".wh..wh.";
 
 class Applier {
 public:
@@ -52,9 +50,9 @@ public:
 
 private:
     void apply(const Entry& entry) {
-        check_limits(entry);
+        check_entry(entry, budget_);
         std::vector<std::string> parts = clean_components(entry.name);
-        check_depth(parts.size());
+        check_depth(parts.size(), budget_.limits());
         if (parts.empty()) {
             if (entry.type == EntryType::directory) {
                 Metadata::clear_xattrs(root_);
@@ -75,8 +73,8 @@ private:
         if (directory == nullptr)
             throw Error(ErrorKind::failed_precondition, "a part of its path is not a directory");
         // Links may have led to a place that the name does not tell of.
-        check_depth(directory->depth() + 1);
-        check_path(directory->path.size() + 1 + name.size());
+        check_depth(directory->depth() + 1, budget_.limits());
+        check_path(directory->path.size() + 1 + name.size(), budget_.limits());
         if (is_left_out(entry))
             return;
         make(*directory, name, entry);
@@ -84,36 +82,12 @@ private:
             tree_.mark(*directory, name);
     }
 
-    void check_depth(std::size_t depth) const {
-        if (depth > budget_.limits().depth)
-            throw Error(ErrorKind::resource_exhausted, "deeper than ", budget_.limits().depth, " directories");
-    }
-
-    void check_path(std::size_t size) const {
-        if (size > budget_.limits().path)
-            throw Error(ErrorKind::resource_exhausted, "a path of more than ", budget_.limits().path, " bytes");
-    }
-
-    void check_limits(const Entry& entry) {
-        if (entry.name.find('\0') != std::string::npos || entry.link.find('\0') != std::string::npos)
-            throw Error(ErrorKind::invalid_argument, "a name with a NUL");
-        if ((entry.type == EntryType::symlink || entry.type == EntryType::hard_link) && entry.link.empty())
-            throw Error(ErrorKind::invalid_argument, "a link to nothing");
-        check_path(entry.name.size());
-        check_path(entry.link.size());
-        budget_.take_bytes(entry.size);
-    }
-
     void apply_whiteout(const Directory& directory, const std::string& name) {
-        if (name == opaque_marker) {
+        const Whiteout whiteout = parse_whiteout(name);
+        if (whiteout.kind == Whiteout::Kind::opaque)
             tree_.make_opaque(directory);
-        } else if (!name.starts_with(reserved_prefix)) {
-            const std::string hidden = name.substr(whiteout_prefix.size());
-            if (hidden.empty() || hidden == "." || hidden == "..")
-                throw Error(ErrorKind::invalid_argument, "a whiteout of nothing");
-            check_component(hidden);
-            tree_.whiteout(directory, hidden);
-        }
+        else if (whiteout.kind == Whiteout::Kind::one)
+            tree_.whiteout(directory, whiteout.name);
     }
 
     bool is_left_out(const Entry& entry) {
@@ -123,8 +97,7 @@ private:
             ++applied_.skipped_devices;
             return true;
         }
-        if (entry.type == EntryType::char_device && entry.major == 0 && entry.minor == 0) {
-            // To overlayfs this device is a whiteout; the layer did not ask for one.
+        if (is_false_whiteout(entry)) {
             applied_.warn(cat("character device 0:0 ", printable(entry.name), " is left out"));
             return true;
         }
@@ -235,19 +208,13 @@ private:
     }
 
     void make_link(const Directory& directory, const std::string& name, const Entry& entry) {
-        std::string_view link = entry.link;
-        while (link.ends_with('/'))
-            link.remove_suffix(1);
-        const std::size_t slash = link.rfind('/');
-        const std::string target_name(slash == std::string_view::npos ? link : link.substr(slash + 1));
-        if (target_name.empty() || target_name == "." || target_name == "..")
-            throw Error(ErrorKind::invalid_argument, "hard link to ", printable(entry.link), ", which is no file");
-        check_component(target_name);
+        const LinkTarget link = parse_link(entry);
+        const std::string& target_name = link.name;
         // find() may push `directory` out of the cache; its descriptor and path are needed on.
         const Directory here{.fd = open_at(directory.fd.get(), ".", O_RDONLY | O_DIRECTORY),
                              .path = directory.path,
                              .set_gid = directory.set_gid};
-        const Directory* target = tree_.find(slash == std::string_view::npos ? "" : std::string(link.substr(0, slash)));
+        const Directory* target = tree_.find(link.directory);
         struct stat st {};
         if (target == nullptr || ::fstatat(target->fd.get(), target_name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
             if (options_.whiteouts == Whiteouts::overlay) {

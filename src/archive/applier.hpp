@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "archive/budget.hpp"
@@ -16,9 +15,6 @@
 #include "base/stream.hpp"
 
 namespace lade::archive {
-
-// Before the name of what a layer removes.
-inline constexpr std::string_view whiteout_prefix = ".wh.";
 
 enum class Whiteouts {
     plain,   // a whiteout removes what lower layers put into the same tree

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "archive/applier.hpp"
+#include "archive/entry_rules.hpp"
 #include "archive/file_data.hpp"
 #include "archive/tar_writer.hpp"
 #include "base/error.hpp"

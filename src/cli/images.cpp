@@ -11,6 +11,7 @@
 #include "cli/images_convert.hpp"
 #include "cli/images_export.hpp"
 #include "cli/table.hpp"
+#include "store/image_usage.hpp"
 #include "transfer/find_image.hpp"
 
 namespace lade::cli {
@@ -26,8 +27,15 @@ std::string id_of(const store::Summary* summary) {
     return summary != nullptr && summary->config ? summary->config->string() : "";
 }
 
-Json row_of(const store::Image& image, const store::Summary* summary) {
+Json holding_json(const store::Holding& holding) {
+    return {{"size", holding.size}, {"shared", holding.shared}, {"unique", holding.unique}};
+}
+
+Json row_of(const store::Image& image, const store::Summary* summary, const store::ImageUsage& usage) {
     Json row = to_json(image);
+    row["content"] = holding_json(usage.content);
+    row["unpacked"] = usage.unpacked ? holding_json(*usage.unpacked) : Json();
+    row["disk_size"] = usage.unpacked ? Json(usage.content.size + usage.unpacked->size) : Json();
     const std::string id = id_of(summary);
     row["id"] = id.empty() ? Json() : Json(id);
     row["size"] = summary != nullptr ? Json(summary->size) : Json();
@@ -49,8 +57,13 @@ std::vector<std::string> cells_of(const store::Image& image, const store::Summar
 void list_rows(Context& context, ImageListing& listing, bool ids) {
     if (context.json) {
         Json array = Json::array();
-        for (ImageListing::Row& row : listing.rows())
-            array.push_back(row_of(row.listed.image, listing.summary(row)));
+        const auto usage = store::image_usage(context.existing_store(), context.name_space, context.stop());
+        for (ImageListing::Row& row : listing.rows()) {
+            // One that came after the listing began is not in both.
+            const auto found = usage.find(row.listed.image.name);
+            array.push_back(row_of(row.listed.image, listing.summary(row),
+                                   found == usage.end() ? store::ImageUsage{} : found->second));
+        }
         context.print_json(array);
         return;
     }
@@ -94,7 +107,11 @@ void add_list(CLI::App& group, Context& context) {
     command.add_flag("--ids", flags->ids, "show image IDs, too; with --quiet instead of names");
     add_quiet(command, context, "print names only");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { list(context, *flags); }; });
+    command.callback([&context, flags] {
+        // Snapshots are measured for it.
+        context.needs_trees = context.json;
+        context.command = [&context, flags] { list(context, *flags); };
+    });
 }
 
 } // namespace
@@ -136,6 +153,9 @@ void add_images(CLI::App& group, Context& context) {
     add_inspect(group, context);
     add_checks(group, context);
     add_layers(group, context);
+    add_image_diff(group, context);
+    add_files(group, context);
+    add_export_rootfs(group, context);
     add_referrers(group, context);
 }
 

@@ -32,6 +32,11 @@ void add_inspect(CLI::App& group, Context& context);
 void add_names(CLI::App& group, Context& context);
 // check, usage
 void add_checks(CLI::App& group, Context& context);
+// diff
+void add_image_diff(CLI::App& group, Context& context);
+// ls-files, cat
+void add_files(CLI::App& group, Context& context);
+void add_export_rootfs(CLI::App& group, Context& context);
 void add_referrers(CLI::App& group, Context& context);
 // history, tree
 void add_layers(CLI::App& group, Context& context);

@@ -23,6 +23,7 @@ namespace {
 struct CheckFlags {
     std::vector<std::string> filters;
     std::string snapshotter;
+    std::string platform;
 };
 
 // What was found of one image, or nothing when its documents are damaged.
@@ -73,17 +74,19 @@ Json row_of(const store::Image& image, const Checked& checked) {
 
 class Checker {
 public:
-    Checker(Context& context, store::Store& store, const std::string& snapshotter)
-        : context_(context), blobs_(store, context.name_space), snapshots_(store, context.name_space, snapshotter) {}
+    Checker(Context& context, store::Store& store, const std::string& snapshotter, oci::Platform platform)
+        : context_(context),
+          blobs_(store, context.name_space),
+          snapshots_(store, context.name_space, snapshotter),
+          platform_(std::move(platform)) {}
 
-    // Adds a row whatever is found, and then fails when that is damage.
+    // Adds a row whatever is found, and then fails when the image is not whole.
     void add(const store::Image& image) {
         Checked checked;
         std::optional<Error> worst;
         try {
-            checked.check = transfer::check_image(blobs_, image.target, oci::host_platform());
-            if (!checked.check->damage.empty())
-                worst = checked.check->damage.front();
+            checked.check = transfer::check_image(blobs_, image.target, platform_);
+            worst = problem_of(*checked.check);
             if (const auto& chain_id = checked.check->chain_id)
                 checked.unpacked = snapshots_.find(chain_id->string()).has_value();
         } catch (const Error& error) {
@@ -99,6 +102,18 @@ public:
             throw Error(worst->kind(), "image ", printable(image.name), ": ", worst->message());
     }
 
+    // Damage is worse than what merely is not here.
+    static std::optional<Error> problem_of(const transfer::ImageCheck& check) {
+        if (!check.damage.empty())
+            return check.damage.front();
+        if (!check.available)
+            return Error(ErrorKind::not_found, "unavailable: its manifest is not here");
+        if (!check.complete())
+            return Error(ErrorKind::not_found, "incomplete: ", check.required - check.present, " of ", check.required,
+                         " blobs are not here");
+        return std::nullopt;
+    }
+
     void print() const {
         if (context_.json)
             context_.print_json(rows_);
@@ -112,6 +127,7 @@ private:
     Context& context_;
     store::Blobs blobs_;
     store::Snapshots snapshots_;
+    oci::Platform platform_;
     Json rows_ = Json::array();
     Table table_{{"REF", "TYPE", "DIGEST", "STATUS", "SIZE", "UNPACKED"}};
     std::string good_;
@@ -120,6 +136,7 @@ private:
 void check(Context& context, const CheckFlags& flags) {
     const Filter filter = parse_filter(flags.filters);
     const std::string snapshotter = chosen_snapshotter(context, flags.snapshotter);
+    oci::Platform platform = flags.platform.empty() ? oci::host_platform() : oci::parse_platform(flags.platform);
     store::Store* store = context.find_store();
     if (store == nullptr) {
         if (context.json)
@@ -133,7 +150,7 @@ void check(Context& context, const CheckFlags& flags) {
         names.push_back(row.listed.image.name);
         images.emplace(names.back(), std::move(row.listed.image));
     }
-    Checker checker(context, *store, snapshotter);
+    Checker checker(context, *store, snapshotter, std::move(platform));
     try {
         for_each_item(names, [&](const std::string& name) { checker.add(images.at(name)); });
     } catch (const Error& error) {
@@ -153,6 +170,7 @@ void add_check(CLI::App& group, Context& context) {
     auto flags = std::make_shared<CheckFlags>();
     add_filters(command, flags->filters);
     add_snapshotter(command, flags->snapshotter, "unpacked with this snapshotter");
+    command.add_option("--platform", flags->platform, "what this platform needs");
     add_quiet(command, context, "print the names of complete and unpacked images only");
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { check(context, *flags); }; });

@@ -21,6 +21,14 @@ void for_each_blob(Database& database, const std::function<void(std::string_view
 // The namespaces that have the blob.
 std::vector<std::string> namespaces_with(Database& database, std::string_view digest);
 
+struct BlobSize {
+    std::string_view digest;
+    std::uint64_t size = 0;
+    bool is_elsewhere = false; // another namespace has it, too
+};
+// Every blob of a namespace. The text is valid during the call.
+void for_each_size(Database& database, const std::string& name_space, const std::function<void(const BlobSize&)>& work);
+
 struct SnapshotDirectory {
     std::string name_space;
     std::string snapshotter;

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "transfer/image_summary.hpp"
+#include "transfer/stored_image.hpp"
 
 namespace lade::transfer {
 
@@ -20,11 +21,6 @@ std::optional<PlatformImage> find_whole(store::Blobs& blobs, const oci::Descript
         !blobs.find(image->manifest.config.digest))
         return std::nullopt;
     return image;
-}
-
-PlatformImage get_exactly(store::Blobs& blobs, const oci::Descriptor& target, const oci::Platform& platform) {
-    const auto read = [&](const oci::Descriptor& document) { return blobs.read_document(document); };
-    return choose_images(target, {.platforms = {platform}}, read).front();
 }
 
 PlatformImage get_any(store::Blobs& blobs, const oci::Descriptor& target) {
@@ -42,7 +38,7 @@ void insert_sorted(std::vector<oci::ChainId>& ids, const oci::ChainId& id) {
 
 std::vector<HistoryStep> history_of(store::Blobs& blobs, const oci::Descriptor& target,
                                     const std::optional<oci::Platform>& platform) {
-    const PlatformImage image = platform ? get_exactly(blobs, target, *platform) : get_any(blobs, target);
+    const PlatformImage image = platform ? get_stored_image(blobs, target, *platform) : get_any(blobs, target);
     const std::vector<Layer> layers = layers_of(image);
     const std::vector<oci::ChainId> chain = oci::chain_ids(image.config.diff_ids);
     const oci::Descriptor& config = image.manifest.config;

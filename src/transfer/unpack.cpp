@@ -14,7 +14,6 @@
 #include <thread>
 
 #include "archive/applier.hpp"
-#include "archive/compression.hpp"
 #include "base/error.hpp"
 #include "base/fault.hpp"
 #include "base/files.hpp"
@@ -26,7 +25,8 @@
 #include "store/images.hpp"
 #include "transfer/counting_source.hpp"
 #include "transfer/fetch.hpp"
-#include "transfer/ratio_source.hpp"
+#include "transfer/read_layer.hpp"
+#include "transfer/stored_image.hpp"
 
 namespace lade::transfer {
 
@@ -64,13 +64,9 @@ archive::Applied apply_layer(const Work& work, const Layer& layer, Item& item, i
                      item.set_offset(0);
                      item.set(Stage::extracting);
                      CountingSource counted(*compressed, item);
-                     const std::unique_ptr<Source> plain = archive::decompress(counted, layer.descriptor.media_type);
-                     RatioSource bounded(*plain, layer.descriptor.size, work.budget.limits().ratio, stop);
-                     oci::HashingSource hashed(bounded, layer.diff_id.digest.algorithm());
-                     archive::Applied applied = archive::apply(hashed, root, options, work.budget, stop);
-                     if (const oci::Digest found = hashed.digest(); found != layer.diff_id.digest)
-                         throw Error(ErrorKind::data_loss, "wrong diff ID: the config says ", layer.diff_id.digest,
-                                     ", the layer has ", found);
+                     archive::Applied applied =
+                         read_layer(layer, counted, work.budget.limits().ratio, stop,
+                                    [&](Source& tar) { return archive::apply(tar, root, options, work.budget, stop); });
                      for (const std::string& warning : applied.warnings)
                          work.progress.warn(warning);
                      if (applied.unsaid_warnings > 0)
@@ -287,14 +283,7 @@ Unpacked unpack_held(store::Store& store, const std::string& name, const UnpackO
     if (!image)
         throw Error(ErrorKind::not_found, "image ", printable(name), " not found");
     store::Blobs blobs(store, options.name_space);
-    // The index names what other platforms there are; their own documents come with a pull of theirs.
-    const auto read = [&](const oci::Descriptor& descriptor) {
-        if (descriptor.digest != image->target.digest && !blobs.find(descriptor.digest))
-            throw Error(ErrorKind::not_found, "platform ", oci::to_string(options.platform),
-                        " was not pulled: content ", descriptor.digest, " not found");
-        return blobs.read_document(descriptor);
-    };
-    PlatformImage chosen = choose_images(image->target, {.platforms = {options.platform}}, read).front();
+    PlatformImage chosen = get_stored_image(blobs, image->target, options.platform);
     const OpenLayer open = [&](const oci::Descriptor& layer, const std::stop_token&) {
         return open_stored(blobs, layer);
     };

@@ -293,20 +293,24 @@ class Check(Images):
         self.assertEqual((row["status"], row["present"], row["required"], row["present_size"], row["required_size"], row["unpacked"]),
                          ("complete", 3, 3, size, size, False))
         self.lade.ok("content", "rm", "--no-gc", two.layers[1]["digest"])
-        self.assertEqual(self.check(ref_two)[:2], ["incomplete", "(2/3)"])
-        self.assertEqual(self.check(ref_one)[:2], ["complete", "(2/2)"])
+        self.assertEqual(self.check(ref_two, code=3)[:2], ["incomplete", "(2/3)"])
+        self.fails(self.lade.run("images", "check"), 3, ref_two, "incomplete: 1 of 3")
+        self.assertEqual(self.check(ref_one, code=3)[:2], ["complete", "(2/2)"])
+        self.assertEqual(self.check(ref_one, f"name=={ref_one}")[:2], ["complete", "(2/2)"])
         self.lade.ok("content", "rm", "--no-gc", two.config["digest"])
-        self.assertEqual(self.check(ref_two)[:2], ["incomplete", "(1/3)"])
+        self.assertEqual(self.check(ref_two, code=3)[:2], ["incomplete", "(1/3)"])
         self.lade.ok("content", "rm", "--no-gc", two.root)
-        self.assertEqual(self.check(ref_two), ["unavailable", "(0/?)", "0.0", "B/?", "false"])
-        row = {row["name"]: row for row in self.lade.json("images", "check")}[ref_two]
+        self.assertEqual(self.check(ref_two, code=3), ["unavailable", "(0/?)", "0.0", "B/?", "false"])
+        self.fails(self.lade.run("images", "check", "-q"), 3, ref_two, "unavailable")
+        row = {row["name"]: row for row in self.lade.run("images", "check", "--json").json()}[ref_two]
         self.assertEqual((row["status"], row["required"], row["required_size"]), ("unavailable", None, None))
 
     def test_another_platform_is_unavailable(self):
         arm, amd = Image([Layer().file("a", "1")], architecture="arm64"), Image([Layer().file("a", "2")])
         other = amd if os.uname().machine == "aarch64" else arm
         ref = self.pull(index_of([arm, amd]), "latest", "--platform", "linux/" + other.platform["architecture"])
-        self.assertEqual(self.check(ref)[0], "unavailable")
+        self.assertEqual(self.check(ref, code=3)[0], "unavailable")
+        self.assertEqual(self.check(ref, "--platform", "linux/" + other.platform["architecture"])[0], "complete")
 
     def test_damage_is_an_error_and_the_others_are_checked_all_the_same(self):
         ref_one, one, ref_two, two = self.two()
@@ -331,7 +335,8 @@ class Check(Images):
         self.assertEqual(self.lade.ok("images", "check", "-q", env={"CONTAINERD_SNAPSHOTTER": "native"}).out, "")
         self.assertEqual(self.lade.ok("images", "check", "-q", "name==none").out, "")
         self.lade.ok("content", "rm", "--no-gc", one.layers[0]["digest"])
-        self.assertEqual(self.lade.ok("images", "check", "-q").out, "")
+        result = self.lade.run("images", "check", "-q")
+        self.assertEqual((result.code, result.out), (3, ""))
         self.fails(self.lade.run("images", "check", "--snapshotter", "none"), 2, "none")
 
     def test_usage(self):

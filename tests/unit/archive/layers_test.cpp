@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers that remove and make again, in every order (safety.md 1.5): one tree that they are applied to one after the
 // other, and what overlayfs shows of layers that were made independently, are the same and what was meant.
+#include "archive/flat_writer.hpp"
+#include "archive/flatten.hpp"
 #include "unit/archive/place.hpp"
 
 using namespace lade;
@@ -213,6 +215,35 @@ TEST_SUITE("archive") {
             });
             CHECK(stack.needed_lower == one.needed_lower);
             CHECK(stack.outside_untouched());
+        }
+    }
+
+    TEST_CASE("layers that remove and make again, without a directory and as one tar") {
+        if (!root_user())
+            return;
+        for (const Case& one : cases) {
+            CAPTURE(one.name);
+            const Place place;
+            REQUIRE(::fchmod(place.root.get(), 0755) == 0);
+            FlatTree tree;
+            Budget budget({});
+            for (std::size_t i = 0; i < one.layers.size(); ++i) {
+                place.apply(made(one.layers[i]));
+                const std::string tar = made(one.layers[i]).str();
+                StringSource source(tar);
+                flatten(source, static_cast<std::uint32_t>(i), tree, budget, {});
+            }
+            const ReadLayer read = [&](std::uint32_t layer, const std::function<void(Source&)>& work) {
+                const std::string tar = made(one.layers[layer]).str();
+                StringSource source(tar);
+                work(source);
+            };
+            StringSink flat(1 << 20, "tar");
+            write_flat(tree, read, flat, {});
+            const Place again;
+            TarBuilder tar;
+            again.apply(tar.raw(flat.take()));
+            CHECK(test::differences(again, place) == "");
         }
     }
 }

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/flat_images.hpp"
+#include "cli/images.hpp"
+#include "cli/output.hpp"
+#include "cli/output_file.hpp"
+#include "cli/snapshots.hpp"
+
+namespace lade::cli {
+
+namespace {
+
+struct Flags {
+    FlatFlags flat;
+    std::string name;
+    std::string output;
+};
+
+void export_rootfs(Context& context, const Flags& flags) {
+    const bool to_stdout = flags.output == "-";
+    if (to_stdout && ::isatty(STDOUT_FILENO) == 1)
+        throw Error(ErrorKind::invalid_argument, "standard output is a terminal: redirect it, or name a file");
+    std::optional<OutputFile> file;
+    if (!to_stdout)
+        file.emplace(flags.output);
+    const OpenImage image(context, flags.flat, flags.name);
+    Output output(context.stop());
+    Sink& sink = file ? static_cast<Sink&>(*file) : output;
+    tell_warnings(transfer::write_rootfs(image.tree(), image.layers(), sink, context.stop()));
+    if (file)
+        file->commit();
+}
+
+} // namespace
+
+void add_export_rootfs(CLI::App& group, Context& context) {
+    CLI::App& command = add_command(group, "export-rootfs", "write the root file system of an image as one tar");
+    auto flags = std::make_shared<Flags>();
+    command.add_option("ref", flags->name, "the image")->required();
+    command.add_option("out", flags->output, "the file, or - for standard output")->required();
+    flags->flat.add(command, context);
+    command.callback([&context, flags] {
+        context.command = [&context, flags] {
+            doing([&] { return cat("export ", printable(flags->name)); }, [&] { export_rootfs(context, *flags); });
+        };
+    });
+}
+
+} // namespace lade::cli
