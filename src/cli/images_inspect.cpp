@@ -44,6 +44,15 @@ public:
         return node;
     }
 
+    // Of the manifest that stands for the image here, or null when it has none, or that is not here.
+    Json config(const oci::Descriptor& target) {
+        const auto image =
+            transfer::find_platform_image(blobs_, target, oci::host_platform(), transfer::Standin::first);
+        if (!image || !image->is_image() || !blobs_.find(image->manifest.config.digest))
+            return {};
+        return read(image->manifest.config);
+    }
+
 private:
     void add(const oci::Descriptor& descriptor, const std::string& indent, bool last) {
         out_ += cat(indent, last ? "└── " : "├── ", printable(descriptor.media_type), " @", descriptor.digest, " (",
@@ -124,6 +133,7 @@ void add_inspect(CLI::App& group, Context& context) {
             }
             Json document = to_json(image);
             document["tree"] = tree.json(image.target);
+            document["config"] = tree.config(image.target);
             context.print_json(document);
         };
     });

@@ -470,5 +470,16 @@ class Sizes(FlatCase):
         self.assertGreater(row["content"]["shared"], 0)
 
 
+class Inspect(FlatCase):
+    def test_the_config_is_there(self):
+        image = Image([Layer().file("a", "1")], change=lambda config, _: config.update(config={"Env": ["A=1"], "Cmd": ["sh"]}, author="me"))
+        ref = self.pull(image)
+        config = json.loads(image.blobs[image.config["digest"]])
+        self.assertEqual(self.lade.json("images", "inspect", ref)["config"], config)
+        self.assertEqual(self.lade.json("images", "inspect", "--content", ref)["config"], config)
+        self.lade.ok("content", "rm", "--no-gc", image.config["digest"])
+        self.assertEqual(self.lade.json("images", "inspect", ref)["config"], None)
+
+
 if __name__ == "__main__":
     unittest.main()
