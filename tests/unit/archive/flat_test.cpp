@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The flat tree by itself: paths, walks, memory, and how two of them differ. That it is the tree that apply() makes is
-// shown by layers_test.cpp, the fuzz target and the functional tests.
+// shown by layers_test.cpp and the functional tests.
 #include <doctest/doctest.h>
 
 #include <functional>
