@@ -2,6 +2,7 @@
 #include "base/new_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -103,6 +104,13 @@ Place open_place(const std::string& path) {
             place = std::move(target);
     const std::string directory = place.has_parent_path() ? place.parent_path().string() : ".";
     return {.directory = open_at(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY), .name = place.filename().string()};
+}
+
+void require_replaceable(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+        throw Error(ErrorKind::failed_precondition, printable(path),
+                    ": is no regular file; - writes to standard output");
 }
 
 } // namespace lade

@@ -63,4 +63,7 @@ struct Place {
 };
 Place open_place(const std::string& path);
 
+// failed_precondition: what is at `path` already is no file that another one may take the place of.
+void require_replaceable(const std::string& path);
+
 } // namespace lade

@@ -4,11 +4,12 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/new_file.hpp"
 #include "base/text.hpp"
+#include "base/umask.hpp"
 #include "cli/flat_images.hpp"
 #include "cli/images.hpp"
 #include "cli/output.hpp"
-#include "cli/output_file.hpp"
 #include "cli/snapshots.hpp"
 
 namespace lade::cli {
@@ -22,18 +23,22 @@ struct Flags {
 };
 
 void export_rootfs(Context& context, const Flags& flags) {
-    const bool to_stdout = flags.output == "-";
-    if (to_stdout && ::isatty(STDOUT_FILENO) == 1)
-        throw Error(ErrorKind::invalid_argument, "standard output is a terminal: redirect it, or name a file");
-    std::optional<OutputFile> file;
-    if (!to_stdout)
-        file.emplace(flags.output);
-    const OpenImage image(context, flags.flat, flags.name);
-    Output output(context.stop());
-    Sink& sink = file ? static_cast<Sink&>(*file) : output;
-    tell_warnings(transfer::write_rootfs(image.tree(), image.layers(), sink, context.stop()));
-    if (file)
-        file->commit();
+    const auto write = [&](Sink& sink) {
+        const OpenImage image(context, flags.flat, flags.name);
+        tell_warnings(transfer::write_rootfs(image.tree(), image.layers(), sink, context.stop()));
+    };
+    if (flags.output == "-") {
+        if (::isatty(STDOUT_FILENO) == 1)
+            throw Error(ErrorKind::invalid_argument, "standard output is a terminal: redirect it, or name a file");
+        Output output(context.stop());
+        return write(output);
+    }
+    require_replaceable(flags.output);
+    const Place place = open_place(flags.output);
+    NewFile file(place.directory.get(), place.name, 0666U & ~user_umask());
+    FileSink sink(file.fd(), flags.output);
+    write(sink);
+    file.commit(true);
 }
 
 } // namespace

@@ -154,7 +154,7 @@ std::string add_docker_images(std::string_view current, const std::vector<Docker
             if (known == all.end())
                 all.push_back(added);
             else
-                known->tags.insert(known->tags.end(), added.names.begin(), added.names.end());
+                known->names.insert(known->names.end(), added.names.begin(), added.names.end());
         }
         return list_docker_images(all);
     });

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transfer/export.hpp"
 
-#include <sys/stat.h>
-
 #include <functional>
 #include <map>
 #include <utility>
@@ -68,13 +66,6 @@ Exported export_with(store::Store& store, const ExportOptions& options, Progress
     });
 }
 
-void refuse_special(const std::string& path) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
-        throw Error(ErrorKind::failed_precondition, printable(path),
-                    ": is no regular file; - writes to standard output");
-}
-
 } // namespace
 
 Exported export_to(Sink& sink, store::Store& store, const ExportOptions& options, Progress& progress,
@@ -86,7 +77,7 @@ Exported export_to(Sink& sink, store::Store& store, const ExportOptions& options
 Exported export_to_file(const std::string& path, mode_t mode, store::Store& store, const ExportOptions& options,
                         Progress& progress, const std::stop_token& stop) {
     return export_with(store, options, progress, stop, [&](const ArchiveContents& contents) {
-        refuse_special(path);
+        require_replaceable(path);
         const Place place = open_place(path);
         NewFile file(place.directory.get(), place.name, mode);
         write_archive(archive_members(contents), file.fd(), path, stop);
