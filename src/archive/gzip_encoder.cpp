@@ -4,6 +4,8 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <thread>
 #include <utility>
 
@@ -24,10 +26,9 @@ Bytef* bytes_of(const std::string& text) {
     return reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
 }
 
-std::string header_of(int level) {
-    std::string header("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10);
-    header[8] = level == Z_BEST_COMPRESSION ? '\2' : level == Z_BEST_SPEED ? '\4' : '\0';
-    return header;
+std::array<char, 10> header_of(int level) {
+    const char flag = level == Z_BEST_COMPRESSION ? '\2' : level == Z_BEST_SPEED ? '\4' : '\0';
+    return {'\x1f', '\x8b', '\x08', 0, 0, 0, 0, 0, flag, '\x03'};
 }
 
 } // namespace
@@ -58,7 +59,7 @@ public:
         piece.bytes.resize(deflateBound(&state_, static_cast<uLong>(data.size())) + 16);
         state_.next_in = bytes_of(data);
         state_.avail_in = static_cast<uInt>(data.size());
-        state_.next_out = bytes_of(piece.bytes);
+        state_.next_out = reinterpret_cast<Bytef*>(piece.bytes.data());
         state_.avail_out = static_cast<uInt>(piece.bytes.size());
         const int result = deflate(&state_, from.last ? Z_FINISH : Z_SYNC_FLUSH);
         if (result != (from.last ? Z_STREAM_END : Z_OK) || state_.avail_in > 0 || state_.avail_out == 0)
@@ -108,12 +109,14 @@ void GzipEncoder::finish() {
 
 void GzipEncoder::cut(bool last) {
     any_ = true;
-    std::string window = last || data_.size() < window_size ? std::string() : data_.substr(data_.size() - window_size);
+    std::string window;
+    if (!last && data_.size() >= window_size)
+        window.append(as_text(as_bytes(data_).last(window_size)));
     batch_size_ += data_.size();
-    batch_.push_back({.window = std::exchange(window_, std::move(window)),
-                      .data = std::exchange(data_, {}),
-                      .first = std::exchange(first_, last),
-                      .last = last});
+    batch_.push_back(
+        {.window = std::move(window_), .data = std::move(data_), .first = std::exchange(first_, last), .last = last});
+    window_ = std::move(window);
+    data_.clear();
     if (batch_size_ >= piece_size || batch_.size() >= most_pieces)
         start();
 }
@@ -141,20 +144,22 @@ void GzipEncoder::pass_on() {
         if (piece.first) {
             if (member_begins_)
                 member_begins_();
-            into_.write(as_bytes(header_of(level_)));
+            const auto header = header_of(level_);
+            into_.write(std::as_bytes(std::span(header)));
             sum_ = 0;
             size_ = 0;
         }
         sum_ = crc32_combine(sum_, piece.sum, static_cast<z_off_t>(piece.size));
         size_ += piece.size;
-        into_.write(as_bytes(piece.bytes));
+        into_.write(piece.bytes);
         if (!piece.last)
             continue;
-        std::string trailer;
-        for (const std::uint64_t number : {std::uint64_t{sum_}, size_})
-            for (unsigned shift = 0; shift < 32; shift += 8)
-                trailer += static_cast<char>(number >> shift & 0xffU);
-        into_.write(as_bytes(trailer));
+        std::array<std::byte, 8> trailer{};
+        for (unsigned i = 0; i < 4; ++i) {
+            trailer.at(i) = static_cast<std::byte>(sum_ >> (8 * i) & 0xffU);
+            trailer.at(i + 4) = static_cast<std::byte>(size_ >> (8 * i) & 0xffU);
+        }
+        into_.write(trailer);
     }
 }
 

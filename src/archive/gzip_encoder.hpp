@@ -40,7 +40,7 @@ private:
         bool last = false;
     };
     struct Encoded {
-        std::string bytes; // raw deflate, ending at a byte
+        std::vector<std::byte> bytes; // raw deflate, ending at a byte
         unsigned long sum = 0;
         std::size_t size = 0; // of what it was made of
         bool first = false;
