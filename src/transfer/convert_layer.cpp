@@ -15,7 +15,7 @@
 #include "base/text.hpp"
 #include "oci/conversion.hpp"
 #include "store/scratch.hpp"
-#include "transfer/counting_source.hpp"
+#include "transfer/progress.hpp"
 #include "transfer/fetch.hpp"
 #include "transfer/ratio_source.hpp"
 

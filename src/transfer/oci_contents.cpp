@@ -7,9 +7,8 @@
 #include "base/text.hpp"
 #include "oci/layout.hpp"
 #include "oci/reference.hpp"
+#include "oci/referrers.hpp"
 #include "transfer/archive_contents.hpp"
-#include "transfer/referrer_trees.hpp"
-#include "transfer/referrers.hpp"
 #include "transfer/runnable_image.hpp"
 #include "transfer/stored_tree.hpp"
 
@@ -103,15 +102,11 @@ private:
     }
 
     void add_referrers(const ImageTree& tree) {
-        const std::vector<ReferrerTree> found =
-            collect_referrers(tree,
-                              {.find = [&](const oci::Digest& digest) { return find_stored_referrers(blobs_, digest); },
-                               .tree = stored_reader(blobs_)},
-                              options_.nondistributable, [&](const std::string& warning) { progress_.warn(warning); });
-        for (const ReferrerTree& referrer : found) {
-            add_files(referrer.tree);
-            oci::Descriptor listed = referrer.tree.root();
-            listed.annotations.insert_or_assign(std::string(oci::annotation::subject), referrer.subject.string());
+        for (const ImageTree& referrer : collect_stored_referrers(blobs_, tree, options_.nondistributable, progress_)) {
+            add_files(referrer);
+            oci::Descriptor listed = referrer.root();
+            const auto subject = oci::parse_referral(referrer.documents.back().text, listed.digest.string()).subject;
+            listed.annotations.insert_or_assign(std::string(oci::annotation::subject), subject.value().digest.string());
             referrers_.emplace(listed.digest, std::move(listed));
         }
     }

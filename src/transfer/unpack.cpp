@@ -23,7 +23,6 @@
 #include "base/tree.hpp"
 #include "store/blobs.hpp"
 #include "store/images.hpp"
-#include "transfer/counting_source.hpp"
 #include "transfer/fetch.hpp"
 #include "transfer/read_layer.hpp"
 #include "transfer/stored_image.hpp"
