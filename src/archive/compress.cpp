@@ -88,13 +88,13 @@ std::unique_ptr<Compressor> compress(Sink& into, std::string_view media_type, st
 }
 
 std::size_t encoder_memory(std::string_view media_type, std::optional<int> level) {
-    // Of zstd 1.5, for streams of unknown length: the least level that needs more than the one before, and its MiB.
+    // Of zstd 1.5.4, for streams of unknown length, by ZSTD_estimateCStreamSize: from this level on, so many MiB.
     struct Need {
         int level;
         std::size_t mebibytes;
     };
-    static constexpr std::array<Need, 9> needs{
-        {{1, 2}, {3, 4}, {5, 6}, {6, 10}, {9, 20}, {11, 40}, {13, 64}, {16, 100}, {20, 800}}};
+    static constexpr std::array<Need, 11> needs{
+        {{1, 2}, {3, 4}, {4, 6}, {7, 9}, {9, 17}, {10, 29}, {12, 69}, {19, 90}, {20, 194}, {21, 386}, {22, 778}}};
     constexpr std::size_t small = 1 * mib;
     if (layer_format(media_type).compression != Compression::zstd)
         return small;
