@@ -15,8 +15,8 @@
 #include "base/text.hpp"
 #include "oci/conversion.hpp"
 #include "store/scratch.hpp"
-#include "transfer/progress.hpp"
 #include "transfer/fetch.hpp"
+#include "transfer/progress.hpp"
 #include "transfer/ratio_source.hpp"
 
 namespace lade::transfer {

@@ -38,8 +38,8 @@ using ReadDocument = std::function<std::string(const oci::Descriptor&)>;
 std::vector<PlatformImage> choose_images(const oci::Descriptor& root, const PlatformChoice& choice,
                                          const ReadDocument& read);
 
-// What to say of the image of a root that is a manifest, which is taken whatever its platform (3.5), but not in silence:
-// that it is for none of `wishes`. nullopt: it is, or does not say, or there are none.
+// What to say of the image of a root that is a manifest, which is taken whatever its platform (3.5), but not in
+// silence: that it is for none of `wishes`. nullopt: it is, or does not say, or there are none.
 std::optional<std::string> other_platform(const PlatformImage& image, const std::vector<oci::Platform>& wishes);
 
 // Layers and diff IDs, paired; invalid_argument when their numbers differ or a layer is of no layer type.
