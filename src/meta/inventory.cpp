@@ -22,15 +22,11 @@ std::vector<std::string> namespaces_with(Database& database, std::string_view di
 
 void for_each_size(Database& database, const std::string& name_space,
                    const std::function<void(const BlobSize&)>& work) {
-    Statement rows =
-        database.query("SELECT c.digest, b.size, EXISTS (SELECT 1 FROM content o WHERE o.digest = c.digest "
-                       "AND o.namespace != c.namespace) FROM content c JOIN blobs b ON b.digest = c.digest "
-                       "WHERE c.namespace = ?",
-                       name_space);
+    Statement rows = database.query("SELECT c.digest, b.size FROM content c JOIN blobs b ON b.digest = c.digest "
+                                    "WHERE c.namespace = ?",
+                                    name_space);
     while (rows.next())
-        work({.digest = rows.view(0),
-              .size = static_cast<std::uint64_t>(rows.integer(1)),
-              .is_elsewhere = rows.integer(2) != 0});
+        work({.digest = rows.view(0), .size = static_cast<std::uint64_t>(rows.integer(1))});
 }
 
 std::vector<SnapshotDirectory> snapshot_directories(Database& database) {

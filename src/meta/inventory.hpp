@@ -24,7 +24,6 @@ std::vector<std::string> namespaces_with(Database& database, std::string_view di
 struct BlobSize {
     std::string_view digest;
     std::uint64_t size = 0;
-    bool is_elsewhere = false; // another namespace has it, too
 };
 // Every blob of a namespace. The text is valid during the call.
 void for_each_size(Database& database, const std::string& name_space, const std::function<void(const BlobSize&)>& work);

@@ -25,7 +25,7 @@ struct Reached {
     std::uint32_t images = 0; // how many
     std::uint32_t target = 0; // that of the first of them, by its node
     bool several = false;     // their targets are not the same
-    bool held = false;        // by something else, too, or in another namespace
+    bool held = false;        // by something else, too
     bool measured = false;
     std::optional<std::uint64_t> size;
 };
@@ -68,7 +68,6 @@ private:
             if (const auto node = graph_.find(NodeType::content, home, blob.digest)) {
                 reached_[*node].measured = true;
                 reached_[*node].size = blob.size;
-                reached_[*node].held = blob.is_elsewhere;
             }
         });
     }
@@ -110,7 +109,7 @@ private:
             graph_[image].root = false;
         const std::vector<bool> kept = graph_.reachable();
         for (std::uint32_t node = 0; node < reached_.size(); ++node)
-            reached_[node].held = reached_[node].held || kept[node];
+            reached_[node].held = kept[node];
     }
 
     // Once for each snapshot, as it walks a directory.

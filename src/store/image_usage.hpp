@@ -13,10 +13,11 @@
 namespace lade::store {
 
 // Bytes. What is held by other things than images, or by another name of the same target, is neither shared nor unique.
+// Nothing is told of other namespaces, though they may keep the file of a blob that goes here.
 struct Holding {
     std::uint64_t size = 0;   // of all that the image reaches and that is here
     std::uint64_t shared = 0; // of these, what an image with another target reaches, too
-    std::uint64_t unique = 0; // of these, what goes when this name goes: nothing else keeps it, in any namespace
+    std::uint64_t unique = 0; // of these, what goes when this name goes: nothing else in the namespace keeps it
 };
 
 struct ImageUsage {
