@@ -6,6 +6,7 @@ import random
 import signal
 import sqlite3
 import subprocess
+import sys
 import tarfile
 import unittest
 
@@ -130,7 +131,12 @@ class ExportRootfs(FlatCase):
             found = tree.describe(self.unpacked(again, f"tree-{number}"))
             story = f"LADE_TEST_SEED={seed}, stack {number}:\n" + "\n".join(stack.story)
             self.assertEqual(tree.differences(found, stack.tree.describe()), [], story)
-            self.assertEqual(tree.differences(tree.describe(self.by_tar(out, f"tar-{number}")), stack.tree.describe()), [], story)
+            want, by_tar = stack.tree.describe(), tree.describe(self.by_tar(out, f"tar-{number}"))
+            # GNU tar leaves a directory the set-gid bit that it has from the one it is in.
+            for path, facts in by_tar.items():
+                if path in want and facts["mode"] == oct(int(want[path]["mode"], 8) | 0o2000):
+                    facts["mode"] = want[path]["mode"]
+            self.assertEqual(tree.differences(by_tar, want), [], story)
 
     def test_a_debian_image_is_what_umoci_makes(self):
         need_root()
@@ -312,12 +318,12 @@ class Files(FlatCase):
             layer.file(f"usr/share/some/where/{number // 100:04}/a-name-of-a-file-{number:06}")
         ref = self.pull(Image([layer, Layer().file("etc/x", "y")], compression="gzip"))
         for command in (["ls-files", ref], ["ls-files", "--json", ref], ["cat", ref, "etc/x"], ["export-rootfs", ref, self.scratch / "o.tar"]):
-            with subprocess.Popen(self.lade.command("images", *command), env=self.lade.env, stdout=subprocess.DEVNULL) as process:
-                _, status, used = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-            self.assertEqual(process.returncode, 0)
+            # By a small process in between: a child of this process begins with what this one has in memory.
+            script = 'import resource,subprocess,sys; r = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); print(r.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)'
+            code, peak = subprocess.run([sys.executable, "-c", script, *self.lade.command("images", *command)], env=self.lade.env, check=True, capture_output=True, text=True).stdout.split()
+            self.assertEqual(code, "0")
             if not SANITIZED:
-                self.assertLess(used.ru_maxrss, 64 * 1024, command)
+                self.assertLess(int(peak), 64 * 1024, command)
 
 
 class Diff(FlatCase):
@@ -457,7 +463,9 @@ class Sizes(FlatCase):
         self.lade.ok("content", "label", root["digest"], "containerd.io/gc.root=now")
         self.assertEqual(self.found()[ref]["content"]["unique"], 0)
         self.lade.ok("content", "label", root["digest"], "containerd.io/gc.root=")
-        # Nor is anything told of other namespaces.
+        self.lade.ok("leases", "rm", lease)
+        self.assertEqual(self.found()[ref]["content"]["unique"], unique)
+        # Nothing is told of other namespaces.
         self.lade.ok("--namespace", "other", "images", "pull", "--no-unpack", "--progress", "none", ref)
         self.assertEqual(self.found()[ref]["content"]["unique"], unique)
 

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import subprocess
 import tarfile
 import zlib
 
@@ -51,7 +52,8 @@ def check(blob, annotations):
     """Every rule of the specification, or an AssertionError. Returns (TOC entries, tar, names of the prioritized files)."""
     parts = members(blob)
     offset = toc_offset(blob)
-    plain = gzip.decompress(blob)
+    # By a program that knows of gzip alone; Python's copies the rest of the blob for each member.
+    plain = subprocess.run(["gzip", "-dc"], input=blob, capture_output=True, check=True).stdout
     assert len(plain) == int(annotations["io.containers.estargz.uncompressed-size"])
     tar = tarfile.open(fileobj=io.BytesIO(plain), errors="surrogateescape")
     infos = tar.getmembers()
