@@ -164,7 +164,7 @@ private:
                          {"uid", entry.json["uid"]},
                          {"gid", entry.json["gid"]}};
         for (std::size_t i = 0; i < entry.chunks.size(); ++i) {
-            Json json = i == 0 ? std::move(entry.json) : chunk;
+            Json json = i == 0 ? Json(std::move(entry.json)) : chunk;
             const bool last = i + 1 == entry.chunks.size();
             json["offset"] = members_.front();
             members_.pop_front();

@@ -17,11 +17,11 @@ constexpr int max_links = 255;
 constexpr std::size_t node_size = 6 * sizeof(void*);
 
 std::size_t size_of(const std::string& text) {
-    return sizeof text + text.capacity();
+    return sizeof(std::string) + text.capacity();
 }
 
 std::size_t size_of(const Xattrs& xattrs) {
-    std::size_t size = sizeof xattrs + node_size;
+    std::size_t size = sizeof(Xattrs) + node_size;
     for (const auto& [name, value] : xattrs)
         size += size_of(name) + size_of(value) + node_size;
     return size;

@@ -75,15 +75,15 @@ private:
         while (!pending.empty()) {
             const Id directory = pending.back();
             pending.pop_back();
-            const FlatTree::Names& names = tree_.names(directory);
-            for (const auto& [name, child] : names) {
+            std::vector<Id> below;
+            for (const auto& [name, child] : tree_.names(directory)) {
                 items_.push_back({.node = child.node, .directory = directory, .name = name});
-                if (tree_.node(child.node).type == EntryType::directory)
-                    places_.try_emplace(child.node, Place{.directory = directory, .name = name});
+                if (tree_.node(child.node).type != EntryType::directory)
+                    continue;
+                places_.try_emplace(child.node, Place{.directory = directory, .name = name});
+                below.push_back(child.node);
             }
-            for (auto at = names.rbegin(); at != names.rend(); ++at)
-                if (tree_.node(at->second.node).type == EntryType::directory)
-                    pending.push_back(at->second.node);
+            pending.insert(pending.end(), below.rbegin(), below.rend());
         }
         std::ranges::stable_sort(items_, {}, [&](const Item& item) {
             const FlatTree::Node& node = tree_.node(item.node);
