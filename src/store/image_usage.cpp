@@ -17,7 +17,6 @@ namespace lade::store {
 namespace {
 
 using meta::Graph;
-using meta::Node;
 using meta::NodeType;
 
 // Who reaches a node.

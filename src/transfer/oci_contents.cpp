@@ -162,7 +162,8 @@ ArchiveContents oci_contents(store::Blobs& blobs, const std::vector<store::Image
 std::vector<Member> archive_members(const ArchiveContents& contents) {
     std::vector<Member> members;
     const auto add = [&](std::string_view name, mode_t mode, std::string text) {
-        members.push_back({.name = std::string(name), .size = text.size(), .mode = mode, .text = std::move(text)});
+        const std::uint64_t size = text.size();
+        members.push_back({.name = std::string(name), .size = size, .mode = mode, .text = std::move(text)});
     };
     members.reserve(contents.files.size() + 3);
     if (!contents.index.empty()) {

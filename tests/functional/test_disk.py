@@ -22,9 +22,9 @@ class DiskCase(MountCase):
         self.lade.ok("leases", "create", "--id", "kept")
 
     def texts(self, *without):
-        """What each listing prints, but for how old things are by now."""
-        age = re.compile(r"(?:an?|\d+) (?:second|minute)s?|Less than a second|About a minute")
-        return {listing: age.sub("AGE", self.lade.ok(*listing.split()).out) for listing in LISTINGS if listing not in without}
+        """What each listing prints, but for how old things are by now, and the width of that."""
+        age = re.compile(r"Less than a second|About a minute|\d+ (?:seconds?|minutes)")
+        return {listing: re.sub(" +", " ", age.sub("AGE", self.lade.ok(*listing.split()).out)) for listing in LISTINGS if listing not in without}
 
 
 class FullDisk(DiskCase):
