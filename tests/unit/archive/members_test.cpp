@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <string>
 
 #include "archive/members.hpp"
@@ -11,6 +11,7 @@
 #include "base/fd.hpp"
 #include "unit/archive/tar_builder.hpp"
 #include "unit/kind_of.hpp"
+#include "unit/temporary.hpp"
 
 using namespace lade;
 using namespace lade::archive;
@@ -81,10 +82,8 @@ TEST_SUITE("archive") {
     TEST_CASE("tar: data that nobody asks for is passed over") {
         const std::string big(700'000, 'b');
         const std::string tar = TarBuilder().file("a", big).file("b", "text").file("c", big).str();
-        std::string path = "/tmp/lade-members-XXXXXX";
-        const Fd file(::mkstemp(path.data()));
-        REQUIRE(file);
-        ::unlink(path.c_str());
+        const test::TemporaryDirectory directory;
+        const Fd file = open_at(AT_FDCWD, directory.path("tar"), O_RDWR | O_CREAT | O_EXCL, 0600);
         write_all(file.get(), as_bytes(tar), "file");
         SkippingFile source(file.get(), "file");
         TarReader reader(source);
