@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/app.hpp"
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -55,8 +56,8 @@ private:
     }
 };
 
-void add_version(CLI::App& app, Context& context) {
-    CLI::App& command = add_command(app, "version", "print the version");
+void add_version(const Command& app, Context& context) {
+    const Command command = app.add_command("version", "print the version");
     needs_rows_only(command, context);
     add_json(command, context);
     command.callback([&context] {
@@ -69,16 +70,33 @@ void add_version(CLI::App& app, Context& context) {
     });
 }
 
+void add_global_flags(const Command& app, Context& context) {
+    app.add_option("--root", context.root, "the store's directory").envname("LADE_ROOT").type_name("DIR");
+    app.add_option("-n,--namespace", context.name_space, "the namespace to work in")
+        .envname("CONTAINERD_NAMESPACE")
+        .type_name("NAME")
+        .capture_default_str();
+    app.add_option("--sync", context.sync, "what is durable at the end: none, content or full")
+        .one_of({"none", "content", "full"})
+        .type_name("WHAT")
+        .capture_default_str();
+    app.add_option("--lease", context.lease, "a lease that is to hold what the command makes, too").type_name("ID");
+    app.add_option("--wait", context.wait, "how long to wait for another process at work on the same")
+        .type_name("TIME")
+        .capture_default_str();
+    app.add_flag("--no-gc", context.no_gc, "leave to a later command what nothing keeps any more");
+}
+
 struct Group {
     std::string name;
     std::string about;
     std::vector<std::string> aliases;
-    void (*add_commands)(CLI::App& group, Context& context);
+    void (*add_commands)(const Command& group, Context& context);
 };
 
 // Of a group that no argument names, the name alone is made: all commands of all groups would be a quarter of the
 // time that a short one takes.
-void add_groups(CLI::App& app, Context& context, const std::vector<std::string>& arguments) {
+void add_groups(const Command& app, Context& context, const std::vector<std::string>& arguments) {
     const std::vector<Group> groups = {
         {.name = "images",
          .about = "pull, push, unpack, mount, commit, name, check and remove images",
@@ -116,7 +134,7 @@ void add_groups(CLI::App& app, Context& context, const std::vector<std::string>&
     };
     const auto is_said = [&](const std::string& word) { return std::ranges::find(arguments, word) != arguments.end(); };
     for (const Group& one : groups) {
-        CLI::App& group = add_group(app, one.name, one.about, one.aliases);
+        const Command group = app.add_group(one.name, one.about, one.aliases);
         // The completion is about all of them.
         if (is_said(one.name) || std::ranges::any_of(one.aliases, is_said) || is_said("completion"))
             one.add_commands(group, context);
@@ -157,64 +175,30 @@ Chosen chosen_in(const CLI::App& app) {
 
 } // namespace
 
-CLI::App& add_command(CLI::App& group, const std::string& name, const std::string& about,
-                      const std::vector<std::string>& aliases) {
-    CLI::App* command = group.add_subcommand(name, about);
-    for (const std::string& alias : aliases)
-        command->alias(alias);
-    command->fallthrough();
-    return *command;
+void needs_rows_only(const Command& command, Context& context) {
+    command.before_options([&context] { context.needs_trees = false; });
 }
 
-CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& about,
-                    const std::vector<std::string>& aliases) {
-    CLI::App& group = add_command(app, name, about, aliases);
-    group.require_subcommand(0, 1);
-    return group;
-}
-
-CLI::Option* add_list(CLI::App& command, const std::string& flags, std::vector<std::string>& into,
-                      const std::string& about) {
-    return command.add_option(flags, into, about)->allow_extra_args(false);
-}
-
-void needs_rows_only(CLI::App& command, Context& context) {
-    command.preparse_callback([&context](std::size_t /*arguments*/) { context.needs_trees = false; });
-}
-
-void add_json(CLI::App& command, Context& context) {
+void add_json(const Command& command, Context& context) {
     command.add_flag("--json", context.json, "print one JSON document");
 }
 
-void add_quiet(CLI::App& command, Context& context, const std::string& about) {
+void add_quiet(const Command& command, Context& context, const std::string& about) {
     command.add_flag("-q,--quiet", context.quiet, about);
 }
 
-void add_filters(CLI::App& command, std::vector<std::string>& into) {
+void add_filters(const Command& command, std::vector<std::string>& into) {
     command.add_option("filter", into, "list what matches one of these, e.g. labels.k==v");
 }
 
 int run(int argc, char** argv, SignalWatcher& signals) {
     Context context(signals.stop_token());
-    CLI::App app("pull, store, unpack, keep and collect container images", "lade");
-    app.formatter(std::make_shared<NarrowFormatter>());
-    app.set_version_flag("-v,--version", "lade " LADE_VERSION, "print the version");
-    app.add_option("--root", context.root, "the store's directory")->envname("LADE_ROOT")->type_name("DIR");
-    app.add_option("-n,--namespace", context.name_space, "the namespace to work in")
-        ->envname("CONTAINERD_NAMESPACE")
-        ->type_name("NAME")
-        ->capture_default_str();
-    app.add_option("--sync", context.sync, "what is durable at the end: none, content or full")
-        ->check(CLI::IsMember({"none", "content", "full"}))
-        ->type_name("WHAT")
-        ->capture_default_str();
-    app.add_option("--lease", context.lease, "a lease that is to hold what the command makes, too")->type_name("ID");
-    app.add_option("--wait", context.wait, "how long to wait for another process at work on the same")
-        ->type_name("TIME")
-        ->capture_default_str();
-    app.add_flag("--no-gc", context.no_gc, "leave to a later command what nothing keeps any more");
-    app.require_subcommand(0, 1);
-
+    CLI::App parser("pull, store, unpack, keep and collect container images", "lade");
+    parser.formatter(std::make_shared<NarrowFormatter>());
+    parser.set_version_flag("-v,--version", "lade " LADE_VERSION, "print the version");
+    parser.require_subcommand(0, 1);
+    const Command app(parser);
+    add_global_flags(app, context);
     add_groups(app, context, {argv + 1, argv + argc});
     add_events(app, context);
     add_gc(app, context);
@@ -226,18 +210,18 @@ int run(int argc, char** argv, SignalWatcher& signals) {
         auto arguments = separate_foreign_command(app, {argv + 1, argv + argc});
         // CLI11 takes them from the back.
         std::ranges::reverse(arguments);
-        app.parse(std::move(arguments));
+        parser.parse(std::move(arguments));
     } catch (const CLI::Success&) {
         // Help or version was asked for, at whatever level.
-        context.print(app.count("--version") > 0 ? "lade " LADE_VERSION "\n" : chosen_in(app).help());
+        context.print(parser.count("--version") > 0 ? "lade " LADE_VERSION "\n" : chosen_in(parser).help());
         return 0;
     } catch (const CLI::ParseError& error) {
-        const Chosen chosen = chosen_in(app);
-        throw Error(ErrorKind::invalid_argument, complaint(error, app, *chosen.command), " (see ", chosen.name(),
+        const Chosen chosen = chosen_in(parser);
+        throw Error(ErrorKind::invalid_argument, complaint(error, parser, *chosen.command), " (see ", chosen.name(),
                     " --help)");
     }
     if (!context.command) {
-        context.print(chosen_in(app).help());
+        context.print(chosen_in(parser).help());
         return 0;
     }
     if (context.needs_trees && privilege() == Privilege::none)

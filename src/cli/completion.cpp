@@ -122,15 +122,15 @@ std::string script(std::string_view shell, const std::string& table) {
 
 } // namespace
 
-void add_completion(CLI::App& app, Context& context) {
-    CLI::App& command = add_command(app, "completion", "print the completion script of a shell");
+void add_completion(const Command& app, Context& context) {
+    const Command command = app.add_command("completion", "print the completion script of a shell");
     needs_rows_only(command, context);
     auto shell = std::make_shared<std::string>();
-    command.add_option("shell", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
-    command.callback([&app, &context, shell] {
-        context.command = [&app, &context, shell] {
+    command.add_option("shell", *shell, "bash, zsh or fish").required().one_of({"bash", "zsh", "fish"});
+    command.callback([app, &context, shell] {
+        context.command = [app, &context, shell] {
             std::string table;
-            describe(app, "", table);
+            describe(app.app(), "", table);
             table += values();
             context.print(script(*shell, table));
         };

@@ -138,14 +138,14 @@ Json to_json(const store::Container& container) {
             {"updated", rfc3339(container.updated)}};
 }
 
-void add_containers(CLI::App& group, Context& context) {
+void add_containers(const Command& group, Context& context) {
     auto flags = std::make_shared<Flags>();
-    const auto add = [&](CLI::App& command, void (*work)(Context&, const Flags&)) {
+    const auto add = [&](const Command& command, void (*work)(Context&, const Flags&)) {
         command.callback(
             [&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
     };
 
-    CLI::App& ls = add_command(group, "ls", "list containers", {"list"});
+    const Command ls = group.add_command("ls", "list containers", {"list"});
     needs_rows_only(ls, context);
     add_filters(ls, flags->filters);
     add_quiet(ls, context, "print ids only");
@@ -154,22 +154,22 @@ void add_containers(CLI::App& group, Context& context) {
 
     add_container_create(group, context);
 
-    CLI::App& info_command = add_command(group, "info", "show one container");
+    const Command info_command = group.add_command("info", "show one container");
     needs_rows_only(info_command, context);
-    info_command.add_option("id", flags->id, "the container")->required();
+    info_command.add_option("id", flags->id, "the container").required();
     info_command.add_flag("--spec", flags->spec, "only its runtime spec");
     add_json(info_command, context);
     add(info_command, info);
 
-    CLI::App& label_command = add_command(group, "label", "set labels and print all; key= removes one");
+    const Command label_command = group.add_command("label", "set labels and print all; key= removes one");
     needs_rows_only(label_command, context);
-    label_command.add_option("id", flags->id, "the container")->required();
+    label_command.add_option("id", flags->id, "the container").required();
     label_command.add_option("label", flags->labels, "labels, key=value");
     add_json(label_command, context);
     add(label_command, label);
 
-    CLI::App& rm = add_command(group, "rm", "remove containers and their snapshots", {"remove", "del", "delete"});
-    rm.add_option("id", flags->ids, "the containers")->required();
+    const Command rm = group.add_command("rm", "remove containers and their snapshots", {"remove", "del", "delete"});
+    rm.add_option("id", flags->ids, "the containers").required();
     rm.add_flag("--keep-snapshot", flags->keep_snapshot, "leave the snapshots to whoever keeps them");
     add(rm, remove);
 }

@@ -9,6 +9,6 @@ namespace lade::cli {
 
 Json to_json(const store::Container& container);
 
-void add_container_create(CLI::App& group, Context& context);
+void add_container_create(const Command& group, Context& context);
 
 } // namespace lade::cli

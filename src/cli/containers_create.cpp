@@ -137,86 +137,40 @@ void create(Context& context, const Flags& flags) {
           [&] { flags.rootfs ? create_on_directory(context, flags) : create_on_image(context, flags); });
 }
 
-const CLI::Option* find_option(const CLI::App* app, const std::string& name) {
-    for (; app != nullptr; app = app->get_parent())
-        if (const CLI::Option* option = app->get_option_no_throw(name))
-            return option;
-    return nullptr;
-}
-
-const CLI::App* find_command(const CLI::App& app, const std::string& name) {
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-        if (command->check_name(name))
-            return command;
-    return nullptr;
-}
-
-// Whether the argument behind this flag is its value.
-bool takes_next(const CLI::App* app, const std::string& flag) {
-    const bool is_long = flag.starts_with("--");
-    const std::size_t end = is_long ? flag.find('=') : 2;
-    const CLI::Option* option = find_option(app, flag.substr(0, end));
-    return option != nullptr && option->get_items_expected_max() > 0 &&
-           (is_long ? end == std::string::npos : flag.size() == 2);
-}
-
-// Which of its words begins somebody else's command; 0: none does.
-std::size_t words_before_command(const CLI::App& command) {
-    if (command.get_name() == "create" && command.get_parent()->get_name() == "containers")
-        return 3;
-    return command.get_name() == "unshare" ? 1 : 0;
-}
-
 } // namespace
 
-std::vector<std::string> separate_foreign_command(const CLI::App& app, std::vector<std::string> arguments) {
-    const CLI::App* command = &app;
-    std::size_t words = 0;
-    for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
-        if (arguments[i].size() > 1 && arguments[i].front() == '-') {
-            i += takes_next(command, arguments[i]) ? 1 : 0;
-        } else if (const CLI::App* below = words == 0 ? find_command(*command, arguments[i]) : nullptr) {
-            command = below;
-        } else if (++words == words_before_command(*command)) {
-            arguments.insert(arguments.begin() + static_cast<std::ptrdiff_t>(i), "--");
-            break;
-        }
-    }
-    return arguments;
-}
-
-void add_container_create(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "create", "record a container, with a snapshot of its image");
+void add_container_create(const Command& group, Context& context) {
+    const Command command = group.add_command("create", "record a container, with a snapshot of its image");
     auto flags = std::make_shared<Flags>();
-    command.add_option("image", flags->image, "the image; with --config the id, and nothing else")->required();
+    command.add_option("image", flags->image, "the image; with --config the id, and nothing else").required();
     command.add_option("id", flags->id, "the id of the container and its snapshot");
     command.add_option("command", flags->command, "what to run there, instead of the image's command");
-    command.add_option("-c,--config", flags->config, "take this file as the runtime spec")->type_name("FILE");
+    command.add_option("-c,--config", flags->config, "take this file as the runtime spec").type_name("FILE");
     command.add_flag("--rootfs", flags->rootfs, "IMAGE is the directory of a root file system");
-    command.add_option("--snapshotter", flags->snapshotter, "the snapshotter")->envname("CONTAINERD_SNAPSHOTTER");
-    add_list(command, "--snapshotter-label", flags->snapshot_labels, "a label of the snapshot, key=value");
-    add_list(command, "--label", flags->labels, "a label, key=value");
+    command.add_option("--snapshotter", flags->snapshotter, "the snapshotter").envname("CONTAINERD_SNAPSHOTTER");
+    command.add_list("--snapshotter-label", flags->snapshot_labels, "a label of the snapshot, key=value");
+    command.add_list("--label", flags->labels, "a label, key=value");
     command.add_option("--platform", flags->platform, "the platform of the image");
-    command.add_option("--runtime", flags->runtime, "the name of the runtime")->capture_default_str();
+    command.add_option("--runtime", flags->runtime, "the name of the runtime").capture_default_str();
     command.add_option("--sandbox", flags->sandbox, "the sandbox it belongs to");
 
     oci::SpecOptions& spec = flags->spec;
     command.add_option("--cwd", spec.directory, "its working directory");
-    add_list(command, "--env", flags->environment, "a variable, K=V; K alone takes one away");
-    command.add_option("--env-file", flags->environment_file, "variables, one a line")->type_name("FILE");
-    add_list(command, "--annotation", flags->annotations, "an annotation of the spec, key=value");
-    add_list(command, "--mount", flags->mounts, "type=bind,src=PATH,dst=PATH,options=rbind:ro");
+    command.add_list("--env", flags->environment, "a variable, K=V; K alone takes one away");
+    command.add_option("--env-file", flags->environment_file, "variables, one a line").type_name("FILE");
+    command.add_list("--annotation", flags->annotations, "an annotation of the spec, key=value");
+    command.add_list("--mount", flags->mounts, "type=bind,src=PATH,dst=PATH,options=rbind:ro");
     command.add_flag("--net-host", spec.host_network, "the network of the host");
     command.add_flag("--privileged", spec.privileged, "all capabilities and devices");
     command.add_flag("--read-only", spec.read_only, "a root that is not written to");
     command.add_flag("-t,--tty", spec.terminal, "a terminal");
-    add_list(command, "--with-ns", spec.namespaces, "a namespace to join, type:path");
+    command.add_list("--with-ns", spec.namespaces, "a namespace to join, type:path");
     command.add_flag("--allow-new-privs", spec.new_privileges, "set-user-id files have an effect");
     command.add_option("--memory-limit", spec.memory_limit, "bytes");
     command.add_option("--cpu-quota", spec.cpu_quota, "microseconds of each period");
     command.add_option("--cpu-period", spec.cpu_period, "microseconds");
-    add_list(command, "--cap-add", spec.added_capabilities, "a capability more");
-    add_list(command, "--cap-drop", spec.dropped_capabilities, "a capability less");
+    command.add_list("--cap-add", spec.added_capabilities, "a capability more");
+    command.add_list("--cap-drop", spec.dropped_capabilities, "a capability less");
     command.add_option("--hostname", spec.hostname, "its host name");
     command.add_option("-u,--user", flags->user, "name or id of its user[:group]");
     command.add_option("--rootfs-propagation", spec.propagation, "of mounts at its root");

@@ -50,8 +50,8 @@ void list(Context& context, const Filters& filters) {
     context.print(table.text());
 }
 
-void add_list(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "ls", "list blobs", {"list"});
+void add_list(const Command& group, Context& context) {
+    const Command command = group.add_command("ls", "list blobs", {"list"});
     needs_rows_only(command, context);
     auto filters = std::make_shared<Filters>();
     add_filters(command, *filters);
@@ -87,8 +87,8 @@ void active(Context& context, const Filters& filters) {
     context.print(table.text());
 }
 
-void add_active(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "active", "list downloads, running or resumable");
+void add_active(const Command& group, Context& context) {
+    const Command command = group.add_command("active", "list downloads, running or resumable");
     needs_rows_only(command, context);
     struct Flags {
         Filters filters;
@@ -98,7 +98,7 @@ void add_active(CLI::App& group, Context& context) {
     add_filters(command, flags->filters);
     add_quiet(command, context, "print refs only");
     add_json(command, context);
-    command.add_option("-t,--timeout", flags->ignored, "accepted for ctr")->group("");
+    command.add_option("-t,--timeout", flags->ignored, "accepted for ctr").group("");
     command.callback([&context, flags] { context.command = [&context, flags] { active(context, flags->filters); }; });
 }
 
@@ -129,13 +129,13 @@ void get(Context& context, const GetFlags& flags) {
     copy(source, output);
 }
 
-void add_get(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "get", "write a blob to standard output");
+void add_get(const Command& group, Context& context) {
+    const Command command = group.add_command("get", "write a blob to standard output");
     needs_rows_only(command, context);
     auto flags = std::make_shared<GetFlags>();
-    command.add_option("digest", flags->digest, "the blob, or the start of its digest")->required();
-    command.add_option("--offset", flags->offset, "begin at this byte; 512, 10MB, 1MiB")->type_name("SIZE");
-    command.add_option("--length", flags->length, "write at most that much")->type_name("SIZE");
+    command.add_option("digest", flags->digest, "the blob, or the start of its digest").required();
+    command.add_option("--offset", flags->offset, "begin at this byte; 512, 10MB, 1MiB").type_name("SIZE");
+    command.add_option("--length", flags->length, "write at most that much").type_name("SIZE");
     command.callback([&context, flags] { context.command = [&context, flags] { get(context, *flags); }; });
 }
 
@@ -150,8 +150,9 @@ void remove(Context& context, const std::vector<std::string>& digests) {
     });
 }
 
-void add_remove(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "rm", "remove blobs, whatever refers to them", {"remove", "del", "delete"});
+void add_remove(const Command& group, Context& context) {
+    const Command command =
+        group.add_command("rm", "remove blobs, whatever refers to them", {"remove", "del", "delete"});
     auto digests = std::make_shared<std::vector<std::string>>();
     command.add_option("digest", *digests, "the blobs, or the starts of their digests");
     command.callback([&context, digests] { context.command = [&context, digests] { remove(context, *digests); }; });
@@ -174,11 +175,11 @@ void label(Context& context, const LabelFlags& flags) {
         context.print(cat(labels.empty() ? "" : format_labels(labels), '\n'));
 }
 
-void add_label(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "label", "set labels of a blob and print all it has");
+void add_label(const Command& group, Context& context) {
+    const Command command = group.add_command("label", "set labels of a blob and print all it has");
     needs_rows_only(command, context);
     auto flags = std::make_shared<LabelFlags>();
-    command.add_option("digest", flags->digest, "the blob, or the start of its digest")->required();
+    command.add_option("digest", flags->digest, "the blob, or the start of its digest").required();
     command.add_option("label", flags->labels, "labels, key=value; key= removes one");
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { label(context, *flags); }; });
@@ -204,9 +205,9 @@ void prune_references(Context& context, bool dry) {
         context.print(text);
 }
 
-void add_prune(CLI::App& group, Context& context) {
-    CLI::App& prune = add_group(group, "prune", "let go of what is needed no more");
-    CLI::App& command = add_command(prune, "references", "let go of layers: what is unpacked stays unpacked");
+void add_prune(const Command& group, Context& context) {
+    const Command prune = group.add_group("prune", "let go of what is needed no more");
+    const Command command = prune.add_command("references", "let go of layers: what is unpacked stays unpacked");
     struct Flags {
         bool dry = false;
         bool async = false;
@@ -228,7 +229,7 @@ oci::Digest resolve_digest(Context& context, const std::string& text) {
     return store::get_digest(context.existing_store(), context.name_space, text);
 }
 
-void add_content(CLI::App& group, Context& context) {
+void add_content(const Command& group, Context& context) {
     add_list(group, context);
     add_active(group, context);
     add_get(group, context);

@@ -14,7 +14,7 @@ namespace lade::cli {
 oci::Digest resolve_digest(Context& context, const std::string& text);
 
 // The verbs that speak to a registry: fetch, fetch-object, fetch-blob.
-void add_fetch(CLI::App& group, Context& context);
-void add_push_object(CLI::App& group, Context& context);
+void add_fetch(const Command& group, Context& context);
+void add_push_object(const Command& group, Context& context);
 
 } // namespace lade::cli

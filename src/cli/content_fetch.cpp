@@ -16,8 +16,8 @@ struct FetchFlags {
     bool metadata_only = false;
 };
 
-void add_fetch_image(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "fetch", "fetch an image from its registry, without unpacking it");
+void add_fetch_image(const Command& group, Context& context) {
+    const Command command = group.add_command("fetch", "fetch an image from its registry, without unpacking it");
     auto flags = std::make_shared<FetchFlags>();
     flags->pull.add(command, context);
     command.add_flag("--metadata-only", flags->metadata_only, "manifests and configs, no layers");
@@ -37,12 +37,12 @@ struct ObjectFlags {
     RegistryFlags registry;
 };
 
-void add_fetch_object(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "fetch-object", "write what a registry has by a name to standard output");
+void add_fetch_object(const Command& group, Context& context) {
+    const Command command = group.add_command("fetch-object", "write what a registry has by a name to standard output");
     needs_rows_only(command, context);
     auto flags = std::make_shared<ObjectFlags>();
-    command.add_option("ref", flags->reference, "the object: user/app:1, host:5000/app@sha256:...")->required();
-    command.add_option("object", flags->others, "accepted for ctr, and not used")->group("");
+    command.add_option("ref", flags->reference, "the object: user/app:1, host:5000/app@sha256:...").required();
+    command.add_option("object", flags->others, "accepted for ctr, and not used").group("");
     flags->registry.add(command);
     command.callback([&context, flags] {
         context.command = [&context, flags] {
@@ -53,14 +53,14 @@ void add_fetch_object(CLI::App& group, Context& context) {
     });
 }
 
-void add_fetch_blob(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "fetch-blob", "write blobs of a repository to standard output");
+void add_fetch_blob(const Command& group, Context& context) {
+    const Command command = group.add_command("fetch-blob", "write blobs of a repository to standard output");
     needs_rows_only(command, context);
     auto flags = std::make_shared<ObjectFlags>();
-    command.add_option("ref", flags->reference, "the repository")->required();
-    command.add_option("digest", flags->others, "the blobs, in full")->required();
+    command.add_option("ref", flags->reference, "the repository").required();
+    command.add_option("digest", flags->others, "the blobs, in full").required();
     command.add_option("--media-type", flags->media_type, "what they are; a manifest's is looked for among manifests")
-        ->type_name("TYPE");
+        .type_name("TYPE");
     flags->registry.add(command);
     command.callback([&context, flags] {
         context.command = [&context, flags] {
@@ -76,7 +76,7 @@ void add_fetch_blob(CLI::App& group, Context& context) {
 
 } // namespace
 
-void add_fetch(CLI::App& group, Context& context) {
+void add_fetch(const Command& group, Context& context) {
     add_fetch_image(group, context);
     add_fetch_object(group, context);
     add_fetch_blob(group, context);

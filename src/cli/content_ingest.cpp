@@ -32,9 +32,8 @@ struct BlobFlags {
     bool no_lease = false;
 };
 
-void add_blob_flags(CLI::App& command, BlobFlags& flags) {
-    add_list(command, "--label", flags.labels, "a label of the blob, key=value; may be repeated")
-        ->type_name("KEY=VALUE");
+void add_blob_flags(const Command& command, BlobFlags& flags) {
+    command.add_list("--label", flags.labels, "a label of the blob, key=value; may be repeated").type_name("KEY=VALUE");
     command.add_flag("--no-lease", flags.no_lease, "leave the blob to the next collection");
 }
 
@@ -146,36 +145,35 @@ void edit(Context& context, const EditFlags& flags) {
 
 } // namespace
 
-void add_ingest(CLI::App& group, Context& context) {
-    CLI::App& ingest_command = add_command(group, "ingest", "make a blob of standard input");
+void add_ingest(const Command& group, Context& context) {
+    const Command ingest_command = group.add_command("ingest", "make a blob of standard input");
     needs_rows_only(ingest_command, context);
     auto flags = std::make_shared<IngestFlags>();
     ingest_command.add_option("ref", flags->ref, "a name under which an attempt that fails can be gone on with")
-        ->required();
-    ingest_command.add_option("--expected-size", flags->size, "refuse another size; 512, 10MB, 1MiB")
-        ->type_name("SIZE");
+        .required();
+    ingest_command.add_option("--expected-size", flags->size, "refuse another size; 512, 10MB, 1MiB").type_name("SIZE");
     ingest_command.add_option("--expected-digest", flags->digest, "refuse another digest; one that is here suffices")
-        ->type_name("DIGEST");
+        .type_name("DIGEST");
     add_blob_flags(ingest_command, flags->blob);
     add_json(ingest_command, context);
     ingest_command.callback([&context, flags] { context.command = [&context, flags] { ingest(context, *flags); }; });
 
-    CLI::App& edit_command = add_command(group, "edit", "edit a blob's bytes into a new blob");
+    const Command edit_command = group.add_command("edit", "edit a blob's bytes into a new blob");
     needs_rows_only(edit_command, context);
     auto edit_flags = std::make_shared<EditFlags>();
     edit_command.add_option("digest", edit_flags->digest, "the blob, or the start of its digest; it stays as it is")
-        ->required();
+        .required();
     edit_command.add_option("--editor", edit_flags->editor, "the editor's command line")
-        ->envname("EDITOR")
-        ->type_name("COMMAND");
+        .envname("EDITOR")
+        .type_name("COMMAND");
     add_blob_flags(edit_command, edit_flags->blob);
     add_json(edit_command, context);
     edit_command.callback(
         [&context, edit_flags] { context.command = [&context, edit_flags] { edit(context, *edit_flags); }; });
 
-    CLI::App& abort_command = add_command(group, "abort", "throw away what was ingested of unfinished blobs");
+    const Command abort_command = group.add_command("abort", "throw away what was ingested of unfinished blobs");
     auto refs = std::make_shared<std::vector<std::string>>();
-    abort_command.add_option("ref", *refs, "the ingests, as content active lists them")->required();
+    abort_command.add_option("ref", *refs, "the ingests, as content active lists them").required();
     abort_command.callback([&context, refs] {
         context.command = [&context, refs] {
             static_cast<void>(context.existing_store());

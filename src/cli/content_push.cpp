@@ -42,12 +42,12 @@ void push_object(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_push_object(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "push-object", "send one blob, index or manifest to a registry");
+void add_push_object(const Command& group, Context& context) {
+    const Command command = group.add_command("push-object", "send one blob, index or manifest to a registry");
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
-    command.add_option("remote", flags->remote, "the repository; its tag is what a document is called")->required();
-    command.add_option("digest", flags->digest, "the object")->required();
+    command.add_option("remote", flags->remote, "the repository; its tag is what a document is called").required();
+    command.add_option("digest", flags->digest, "the object").required();
     command.add_option("type", flags->media_type, "its media type, if it does not say so itself");
     flags->push.add_output(command, context);
     flags->registry.add(command);

@@ -27,8 +27,8 @@ constexpr std::array of_both{
 constexpr std::array of_stores{"--dest-namespace", "--to-root", "--force", "--skip-missing", "--no-link"};
 
 template <std::size_t size>
-bool is_one_of(const CLI::Option& option, const std::array<const char*, size>& names) {
-    return std::ranges::any_of(names, [&](const char* name) { return option.check_name(name); });
+bool is_one_of(const Option& option, const std::array<const char*, size>& names) {
+    return std::ranges::any_of(names, [&](const char* name) { return option.is_named(name); });
 }
 
 std::string absolute(const std::string& path) {
@@ -46,25 +46,22 @@ std::string name_there(const std::string& text, const std::string& name) {
 
 } // namespace
 
-void StoreFlags::add(CLI::App& command) {
+void StoreFlags::add(const Command& command) {
     command.add_option("--dest-namespace", dest_namespace, "copy an image of the store into this namespace")
-        ->type_name("NAME");
-    command.add_option("--to-root", to_root, "copy an image of the store into the store there")->type_name("DIR");
+        .type_name("NAME");
+    command.add_option("--to-root", to_root, "copy an image of the store into the store there").type_name("DIR");
     command.add_flag("--force", force, "in a store: replace another image of that name");
     command.add_flag("--skip-missing", skip_missing, "in a store: without what of an index is not all here");
     command.add_flag("--no-link", no_link, "in another store: no hard links");
 }
 
-bool StoreFlags::wanted(const CLI::App& command) const {
-    const auto is_given = [&](const char* name) { return command.get_option(name)->count() > 0; };
-    const bool is_wanted = is_given("--dest-namespace") || is_given("--to-root");
-    for (const CLI::Option* option : command.get_options()) {
-        if (option->count() == 0 || is_one_of(*option, of_both) || is_one_of(*option, of_stores) == is_wanted)
-            continue;
-        throw Error(ErrorKind::invalid_argument, option->get_name(),
-                    is_wanted ? ": is for copies from registry to registry"
-                              : ": is for copies out of the store, with --dest-namespace or --to-root");
-    }
+bool StoreFlags::wanted(const Command& command) const {
+    const bool is_wanted = dest_namespace || to_root;
+    for (const Option& option : command.given())
+        if (!is_one_of(option, of_both) && is_one_of(option, of_stores) != is_wanted)
+            throw Error(ErrorKind::invalid_argument, option.name(),
+                        is_wanted ? ": is for copies from registry to registry"
+                                  : ": is for copies out of the store, with --dest-namespace or --to-root");
     return is_wanted;
 }
 

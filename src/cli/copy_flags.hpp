@@ -2,11 +2,10 @@
 // What `images copy` has for a copy out of the store: into another namespace, or into another store.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <optional>
 #include <string>
 
+#include "cli/command.hpp"
 #include "cli/context.hpp"
 #include "cli/push_flags.hpp"
 
@@ -19,9 +18,9 @@ struct StoreFlags {
     bool skip_missing = false;
     bool no_link = false;
 
-    void add(CLI::App& command);
+    void add(const Command& command);
     // Whether such a copy is meant. invalid_argument: a flag that is given is of the other kind.
-    bool wanted(const CLI::App& command) const;
+    bool wanted(const Command& command) const;
     void copy(Context& context, const std::string& source, const std::string& target, const PushFlags& common) const;
 };
 

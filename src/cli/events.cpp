@@ -112,14 +112,14 @@ void show(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_events(CLI::App& app, Context& context) {
-    CLI::App& command = add_command(app, "events", "print what was changed in all namespaces", {"event"});
+void add_events(const Command& app, Context& context) {
+    const Command command = app.add_command("events", "print what was changed in all namespaces", {"event"});
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
     add_filters(command, flags->filters);
     command.add_flag("-f,--follow", flags->follow, "go on with what happens from now on");
     command.add_option("--since", flags->since, "nothing older than this: RFC 3339, or 10m for that long ago")
-        ->type_name("TIME");
+        .type_name("TIME");
     command.add_flag("--json", context.json, "print one JSON object per line");
     command.callback([&context, flags] { context.command = [&context, flags] { show(context, *flags); }; });
 }

@@ -45,7 +45,7 @@ std::string octal(mode_t mode) {
 
 } // namespace
 
-void FlatFlags::add(CLI::App& command, Context& context) {
+void FlatFlags::add(const Command& command, Context& context) {
     needs_rows_only(command, context);
     command.add_option("--platform", platform, "of this platform");
     limits.add(command);

@@ -16,7 +16,7 @@ struct FlatFlags {
     LimitFlags limits;
 
     // --platform and the limits. No privilege is needed.
-    void add(CLI::App& command, Context& context);
+    void add(const Command& command, Context& context);
     oci::Platform chosen_platform() const;
 };
 

@@ -80,8 +80,8 @@ void collect(Context& context, bool dry_run) {
 
 } // namespace
 
-void add_gc(CLI::App& app, Context& context) {
-    CLI::App& command = add_command(app, "gc", "remove what nothing refers to");
+void add_gc(const Command& app, Context& context) {
+    const Command command = app.add_command("gc", "remove what nothing refers to");
     auto dry_run = std::make_shared<bool>(false);
     command.add_flag("--dry-run", *dry_run, "only print what would be removed");
     add_json(command, context);

@@ -99,8 +99,8 @@ void list(Context& context, const ListFlags& flags) {
     listing.remember();
 }
 
-void add_list(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "ls", "list images", {"list"});
+void add_list(const Command& group, Context& context) {
+    const Command command = group.add_command("ls", "list images", {"list"});
     needs_rows_only(command, context);
     auto flags = std::make_shared<ListFlags>();
     add_filters(command, flags->filters);
@@ -139,7 +139,7 @@ Json to_json(const store::Image& image) {
             {"updated", rfc3339(image.updated)}};
 }
 
-void add_images(CLI::App& group, Context& context) {
+void add_images(const Command& group, Context& context) {
     add_pull(group, context);
     add_push(group, context);
     add_export(group, context);

@@ -19,26 +19,26 @@ std::string key_of_place(const std::string& path);
 Json to_json(const oci::Descriptor& descriptor);
 Json to_json(const store::Image& image);
 
-void add_pull(CLI::App& group, Context& context);
-void add_import(CLI::App& group, Context& context);
+void add_pull(const Command& group, Context& context);
+void add_import(const Command& group, Context& context);
 // push, copy
-void add_push(CLI::App& group, Context& context);
-void add_unpack(CLI::App& group, Context& context);
-void add_commit(CLI::App& group, Context& context);
+void add_push(const Command& group, Context& context);
+void add_unpack(const Command& group, Context& context);
+void add_commit(const Command& group, Context& context);
 // mount, unmount
-void add_mounting(CLI::App& group, Context& context);
-void add_inspect(CLI::App& group, Context& context);
+void add_mounting(const Command& group, Context& context);
+void add_inspect(const Command& group, Context& context);
 // tag, label, rm, prune
-void add_names(CLI::App& group, Context& context);
+void add_names(const Command& group, Context& context);
 // check, usage
-void add_checks(CLI::App& group, Context& context);
+void add_checks(const Command& group, Context& context);
 // diff
-void add_image_diff(CLI::App& group, Context& context);
+void add_image_diff(const Command& group, Context& context);
 // ls-files, cat
-void add_files(CLI::App& group, Context& context);
-void add_export_rootfs(CLI::App& group, Context& context);
-void add_referrers(CLI::App& group, Context& context);
+void add_files(const Command& group, Context& context);
+void add_export_rootfs(const Command& group, Context& context);
+void add_referrers(const Command& group, Context& context);
 // history, tree
-void add_layers(CLI::App& group, Context& context);
+void add_layers(const Command& group, Context& context);
 
 } // namespace lade::cli

@@ -161,12 +161,12 @@ void check(Context& context, const CheckFlags& flags) {
     checker.print();
 }
 
-void add_snapshotter(CLI::App& command, std::string& into, const std::string& about) {
-    command.add_option("--snapshotter", into, about)->envname("CONTAINERD_SNAPSHOTTER");
+void add_snapshotter(const Command& command, std::string& into, const std::string& about) {
+    command.add_option("--snapshotter", into, about).envname("CONTAINERD_SNAPSHOTTER");
 }
 
-void add_check(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "check", "tell which images are complete and unpacked");
+void add_check(const Command& group, Context& context) {
+    const Command command = group.add_command("check", "tell which images are complete and unpacked");
     auto flags = std::make_shared<CheckFlags>();
     add_filters(command, flags->filters);
     add_snapshotter(command, flags->snapshotter, "unpacked with this snapshotter");
@@ -203,10 +203,10 @@ void usage(Context& context, const UsageFlags& flags) {
         context.print(table.text());
 }
 
-void add_usage(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "usage", "bytes and inodes of an unpacked image, layer by layer");
+void add_usage(const Command& group, Context& context) {
+    const Command command = group.add_command("usage", "bytes and inodes of an unpacked image, layer by layer");
     auto flags = std::make_shared<UsageFlags>();
-    command.add_option("ref", flags->name, "the image")->required();
+    command.add_option("ref", flags->name, "the image").required();
     add_snapshotter(command, flags->snapshotter, "of this snapshotter");
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { usage(context, *flags); }; });
@@ -214,7 +214,7 @@ void add_usage(CLI::App& group, Context& context) {
 
 } // namespace
 
-void add_checks(CLI::App& group, Context& context) {
+void add_checks(const Command& group, Context& context) {
     add_check(group, context);
     add_usage(group, context);
 }

@@ -85,25 +85,24 @@ void commit(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_commit(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "commit", "make an image of what changed in a snapshot");
+void add_commit(const Command& group, Context& context) {
+    const Command command = group.add_command("commit", "make an image of what changed in a snapshot");
     auto flags = std::make_shared<Flags>();
-    command.add_option("key", flags->key, "the snapshot, which stays")->required();
-    command.add_option("name", flags->name, "the new image's name")->required();
-    command.add_option("--snapshotter", flags->snapshotter, "of this snapshotter")->envname("CONTAINERD_SNAPSHOTTER");
+    command.add_option("key", flags->key, "the snapshot, which stays").required();
+    command.add_option("name", flags->name, "the new image's name").required();
+    command.add_option("--snapshotter", flags->snapshotter, "of this snapshotter").envname("CONTAINERD_SNAPSHOTTER");
     command.add_option("--from", flags->from, "the image it is based on, or scratch; found out unless given")
-        ->type_name("IMAGE");
+        .type_name("IMAGE");
     command.add_option("--platform", flags->platform, "of the base, or of an image from scratch");
-    command.add_option("-c,--change", flags->changes, "an instruction of a Dockerfile, as \"ENV K=V\"; repeatable")
-        ->type_name("TEXT")
-        ->allow_extra_args(false);
-    command.add_option("-m,--message", flags->message, "the comment of its history")->type_name("TEXT");
-    command.add_option("-a,--author", flags->author, "who made it")->type_name("NAME");
+    command.add_list("-c,--change", flags->changes, "an instruction of a Dockerfile, as \"ENV K=V\"; repeatable")
+        .type_name("TEXT");
+    command.add_option("-m,--message", flags->message, "the comment of its history").type_name("TEXT");
+    command.add_option("-a,--author", flags->author, "who made it").type_name("NAME");
     command.add_option("--media-type", flags->media_type, "of the layer; that of the base, with gzip, unless given")
-        ->type_name("TYPE");
-    command.add_option("--level", flags->level, "gzip 1 to 9, zstd 1 to 22")->type_name("N");
-    add_list(command, "--label", flags->labels, "a label of the image, key=value; may be repeated")
-        ->type_name("KEY=VALUE");
+        .type_name("TYPE");
+    command.add_option("--level", flags->level, "gzip 1 to 9, zstd 1 to 22").type_name("N");
+    command.add_list("--label", flags->labels, "a label of the image, key=value; may be repeated")
+        .type_name("KEY=VALUE");
     command.add_flag("--force", flags->force, "replace what has the name");
     flags->progress.add(command, context);
     add_json(command, context);

@@ -123,31 +123,31 @@ void convert(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_convert(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "convert", "make an image with its layers in another form");
+void add_convert(const Command& group, Context& context) {
+    const Command command = group.add_command("convert", "make an image with its layers in another form");
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
-    command.add_option("src", flags->source, "the image")->required();
-    command.add_option("dst", flags->target, "the new image's name, or the same")->required();
-    CLI::Option* plain = command.add_flag("--uncompress", flags->uncompress, "layers as plain tar");
-    CLI::Option* gzip = command.add_flag("--gzip", flags->gzip, "layers compressed with gzip");
-    CLI::Option* zstd = command.add_flag("--zstd", flags->zstd, "with zstd, in an OCI image");
-    CLI::Option* estargz = command.add_flag("--estargz", flags->estargz, "as eStargz, in an OCI image");
-    gzip->excludes(plain);
-    zstd->excludes(plain)->excludes(gzip);
-    estargz->excludes(plain)->excludes(gzip)->excludes(zstd);
-    command.add_option("--level", flags->level, "gzip and eStargz 1 to 9, zstd 1 to 22")->type_name("N");
+    command.add_option("src", flags->source, "the image").required();
+    command.add_option("dst", flags->target, "the new image's name, or the same").required();
+    const Option plain = command.add_flag("--uncompress", flags->uncompress, "layers as plain tar");
+    const Option gzip = command.add_flag("--gzip", flags->gzip, "layers compressed with gzip");
+    const Option zstd = command.add_flag("--zstd", flags->zstd, "with zstd, in an OCI image");
+    const Option estargz = command.add_flag("--estargz", flags->estargz, "as eStargz, in an OCI image");
+    gzip.excludes(plain);
+    zstd.excludes(plain).excludes(gzip);
+    estargz.excludes(plain).excludes(gzip).excludes(zstd);
+    command.add_option("--level", flags->level, "gzip and eStargz 1 to 9, zstd 1 to 22").type_name("N");
     command.add_option("--estargz-chunk-size", flags->chunk_size, "a larger file is in several chunks; 4MiB")
-        ->type_name("SIZE")
-        ->needs(estargz);
+        .type_name("SIZE")
+        .needs(estargz);
     command.add_option("--estargz-record-in", flags->record, "files that come first, as ctr-remote records them")
-        ->type_name("FILE")
-        ->needs(estargz);
+        .type_name("FILE")
+        .needs(estargz);
     command.add_flag("--oci", flags->oci, "media types of OCI in place of docker's");
-    CLI::Option* platforms =
-        add_list(command, "--platform", flags->platforms, "keep this platform; may be repeated; else this machine's");
-    command.add_flag("--all-platforms", flags->all_platforms, "keep all platforms")->excludes(platforms);
-    command.add_option("--max-ratio", flags->ratio, "of a layer to its compressed size")->capture_default_str();
+    const Option platforms =
+        command.add_list("--platform", flags->platforms, "keep this platform; may be repeated; else this machine's");
+    command.add_flag("--all-platforms", flags->all_platforms, "keep all platforms").excludes(platforms);
+    command.add_option("--max-ratio", flags->ratio, "of a layer to its compressed size").capture_default_str();
     flags->progress.add(command, context);
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { convert(context, *flags); }; });

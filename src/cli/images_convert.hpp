@@ -6,6 +6,6 @@
 namespace lade::cli {
 
 // images convert
-void add_convert(CLI::App& group, Context& context);
+void add_convert(const Command& group, Context& context);
 
 } // namespace lade::cli

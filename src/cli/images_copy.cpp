@@ -89,31 +89,31 @@ void copy(Context& context, const CopyFlags& flags) {
     });
 }
 
-void add_side(CLI::App& command, const std::string& prefix, const std::string& whose, Side& side) {
-    command.add_option(prefix + "-user", side.user, cat("user[:password] for ", whose))->type_name("USER");
-    command.add_option(prefix + "-refresh", side.refresh, cat("a refresh token for ", whose))->type_name("TOKEN");
+void add_side(const Command& command, const std::string& prefix, const std::string& whose, Side& side) {
+    command.add_option(prefix + "-user", side.user, cat("user[:password] for ", whose)).type_name("USER");
+    command.add_option(prefix + "-refresh", side.refresh, cat("a refresh token for ", whose)).type_name("TOKEN");
     command.add_flag(prefix + "-plain-http", side.plain_http, cat("speak http to ", whose));
     command.add_flag(prefix + "-skip-verify", side.skip_verify, cat("do not verify the certificate of ", whose));
 }
 
 } // namespace
 
-void add_copy(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "copy", "copy an image to a registry, a namespace or another store");
+void add_copy(const Command& group, Context& context) {
+    const Command command = group.add_command("copy", "copy an image to a registry, a namespace or another store");
     needs_rows_only(command, context);
     auto flags = std::make_shared<CopyFlags>();
-    command.add_option("src", flags->source, "the image")->required();
+    command.add_option("src", flags->source, "the image").required();
     command.add_option("dst", flags->target, "what it is to be called, if not the same");
     flags->store.add(command);
     flags->push.add(command, context);
     command.add_flag("--foreign-layers", flags->foreign_layers,
                      "layers that are not to be distributed, too, from the URLs that name them");
-    command.add_option("-u,--user", flags->user, "user[:password], where both are on one registry")->type_name("USER");
+    command.add_option("-u,--user", flags->user, "user[:password], where both are on one registry").type_name("USER");
     add_side(command, "--src", "the source", flags->from);
     add_side(command, "--dst", "the target", flags->to);
     flags->registry.add_connection(command);
     flags->registry.add_verbose(command);
-    command.callback([&command, &context, flags] {
+    command.callback([command, &context, flags] {
         const bool in_store = flags->store.wanted(command);
         context.command = [&context, flags, in_store] {
             if (in_store)

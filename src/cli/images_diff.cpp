@@ -129,11 +129,11 @@ void diff(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_image_diff(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "diff", "tell which files two images do not have in common");
+void add_image_diff(const Command& group, Context& context) {
+    const Command command = group.add_command("diff", "tell which files two images do not have in common");
     auto flags = std::make_shared<Flags>();
-    command.add_option("a", flags->first, "the image")->required();
-    command.add_option("b", flags->second, "the image that it is compared with")->required();
+    command.add_option("a", flags->first, "the image").required();
+    command.add_option("b", flags->second, "the image that it is compared with").required();
     command.add_flag("--ignore-times", flags->ignore_times, "another time of modification alone is no change");
     flags->flat.add(command, context);
     add_quiet(command, context, "print paths only");

@@ -146,29 +146,28 @@ void export_images(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_export(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "export", "write images into an archive or a directory");
+void add_export(const Command& group, Context& context) {
+    const Command command = group.add_command("export", "write images into an archive or a directory");
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
-    command.add_option("out", flags->out, "a file, a directory (DIR/), or - for standard output")->required();
-    command.add_option("image", flags->images, "the images, by name or ID")->required();
-    CLI::Option* platform =
-        add_list(command, "--platform", flags->platforms, "of an index this image only (repeatable)");
+    command.add_option("out", flags->out, "a file, a directory (DIR/), or - for standard output").required();
+    command.add_option("image", flags->images, "the images, by name or ID").required();
+    const Option platform =
+        command.add_list("--platform", flags->platforms, "of an index this image only (repeatable)");
     command.add_flag("--all-platforms", flags->all_platforms, "all of an index, or nothing if a part is missing")
-        ->excludes(platform);
+        .excludes(platform);
     command.add_flag("--keep-missing", flags->keep_missing, "an index stays as it is, though parts are not here");
     command.add_option("--format", flags->format, "oci, or docker for old readers")
-        ->check(CLI::IsMember({"oci", "docker"}))
-        ->capture_default_str();
+        .one_of({"oci", "docker"})
+        .capture_default_str();
     command.add_flag("--skip-manifest-json", flags->skip_manifest_json, "no manifest.json for docker beside OCI's");
     command.add_flag("--skip-non-distributable", flags->skip_nondistributable,
                      "without layers that are not to be distributed");
     command.add_flag("--with-referrers", flags->referrers, "its signatures, SBOMs and attestations, too");
-    add_list(command, "--since", flags->since, "without the blobs that this image has (repeatable)")
-        ->type_name("IMAGE");
-    add_list(command, "--have", flags->have, "without the blobs whose digests this file lists (repeatable)")
-        ->type_name("FILE");
-    command.add_flag("--local", flags->ignored, "accepted for ctr; always so here")->group("");
+    command.add_list("--since", flags->since, "without the blobs that this image has (repeatable)").type_name("IMAGE");
+    command.add_list("--have", flags->have, "without the blobs whose digests this file lists (repeatable)")
+        .type_name("FILE");
+    command.add_flag("--local", flags->ignored, "accepted for ctr; always so here").group("");
     flags->progress.add(command, context);
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { export_images(context, *flags); }; });

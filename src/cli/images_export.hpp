@@ -5,6 +5,6 @@
 
 namespace lade::cli {
 
-void add_export(CLI::App& group, Context& context);
+void add_export(const Command& group, Context& context);
 
 } // namespace lade::cli

@@ -87,12 +87,12 @@ void list_files(Context& context, const ListFlags& flags) {
         lines.flush();
 }
 
-void add_ls_files(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "ls-files", "list the files of an image without unpacking it");
+void add_ls_files(const Command& group, Context& context) {
+    const Command command = group.add_command("ls-files", "list the files of an image without unpacking it");
     auto flags = std::make_shared<ListFlags>();
-    command.add_option("ref", flags->name, "the image")->required();
+    command.add_option("ref", flags->name, "the image").required();
     command.add_option("path", flags->path, "the file, or directory with all below it");
-    command.add_option("--depth", flags->depth, "so many levels below PATH; 0 is PATH alone")->type_name("N");
+    command.add_option("--depth", flags->depth, "so many levels below PATH; 0 is PATH alone").type_name("N");
     command.add_flag("-0,--null", flags->zero, "paths as they are, a NUL behind each");
     flags->flat.add(command, context);
     add_quiet(command, context, "print paths only");
@@ -120,11 +120,11 @@ void cat_files(Context& context, const CatFlags& flags) {
     transfer::write_files(image.tree(), files, image.layers(), output, context.stop());
 }
 
-void add_cat(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "cat", "print files of an image without unpacking it");
+void add_cat(const Command& group, Context& context) {
+    const Command command = group.add_command("cat", "print files of an image without unpacking it");
     auto flags = std::make_shared<CatFlags>();
-    command.add_option("ref", flags->name, "the image")->required();
-    command.add_option("path", flags->paths, "the files, links followed inside the image")->required();
+    command.add_option("ref", flags->name, "the image").required();
+    command.add_option("path", flags->paths, "the files, links followed inside the image").required();
     flags->flat.add(command, context);
     command.callback([&context, flags] {
         context.command = [&context, flags] {
@@ -135,7 +135,7 @@ void add_cat(CLI::App& group, Context& context) {
 
 } // namespace
 
-void add_files(CLI::App& group, Context& context) {
+void add_files(const Command& group, Context& context) {
     add_ls_files(group, context);
     add_cat(group, context);
 }

@@ -146,28 +146,28 @@ void import(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_import(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "import", "take images from an archive or a layout, and unpack them");
+void add_import(const Command& group, Context& context) {
+    const Command command = group.add_command("import", "take images from an archive or a layout, and unpack them");
     auto flags = std::make_shared<Flags>();
     command.add_option("in", flags->input, "a tar file, also compressed, a directory, or - for standard input")
-        ->type_name("FILE")
-        ->required();
+        .type_name("FILE")
+        .required();
     command.add_option("--base-name", flags->base_name, "name tags after this; of other names take those below it")
-        ->type_name("NAME");
+        .type_name("NAME");
     command.add_flag("--digests", flags->digests, "name images by their digests, too");
     command.add_flag("--skip-digest-for-named", flags->skip_digest_for_named, "but those that have a name");
-    command.add_option("--index-name", flags->index_name, "name the index of all that is there")->type_name("NAME");
-    CLI::Option* platform = add_list(command, "--platform", flags->platforms, "for this platform (repeatable)");
+    command.add_option("--index-name", flags->index_name, "name the index of all that is there").type_name("NAME");
+    const Option platform = command.add_list("--platform", flags->platforms, "for this platform (repeatable)");
     command.add_flag("--all-platforms", flags->all_platforms, "for all platforms; this machine's is unpacked")
-        ->excludes(platform);
+        .excludes(platform);
     command.add_option("--snapshotter", flags->snapshotter, "unpack with this snapshotter")
-        ->envname("CONTAINERD_SNAPSHOTTER");
-    CLI::Option* no_unpack = command.add_flag("--no-unpack", flags->no_unpack, "store only");
+        .envname("CONTAINERD_SNAPSHOTTER");
+    const Option no_unpack = command.add_flag("--no-unpack", flags->no_unpack, "store only");
     command.add_flag("--compress-blobs", flags->compress_blobs, "store plain layers of docker archives as gzip");
     command.add_flag("--discard-unpacked-layers", flags->discard_layers, "keep no layers but their snapshots")
-        ->excludes(no_unpack);
-    add_list(command, "--label", flags->labels, "set a label of the images (repeatable)");
-    command.add_flag("--local,--sync-fs", flags->ignored, "accepted for ctr; always so here")->group("");
+        .excludes(no_unpack);
+    command.add_list("--label", flags->labels, "set a label of the images (repeatable)");
+    command.add_flag("--local,--sync-fs", flags->ignored, "accepted for ctr; always so here").group("");
     flags->progress.add(command, context, "no progress; print the images' names only");
     add_json(command, context);
     flags->limits.add(command);

@@ -111,15 +111,15 @@ private:
 
 } // namespace
 
-void add_inspect(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "inspect", "show what an image consists of", {"i"});
+void add_inspect(const Command& group, Context& context) {
+    const Command command = group.add_command("inspect", "show what an image consists of", {"i"});
     needs_rows_only(command, context);
     struct Flags {
         std::string name;
         bool content = false;
     };
     auto flags = std::make_shared<Flags>();
-    command.add_option("ref", flags->name, "the image")->required();
+    command.add_option("ref", flags->name, "the image").required();
     command.add_flag("--content", flags->content, "show labels and the text of JSON documents too");
     add_json(command, context);
     command.callback([&context, flags] {

@@ -48,7 +48,7 @@ std::vector<std::string> cells_of(const transfer::HistoryStep& step, bool whole)
     const auto show = [&](const oci::Digest& digest) { return whole ? digest.string() : digest.short_hex(); };
     std::string age_of = "-";
     if (step.created)
-        age_of = whole ? rfc3339(*step.created) : age(now() - *step.created) + " ago";
+        age_of = whole ? rfc3339(*step.created) : cat(age(now() - *step.created), " ago");
     const std::string command = step.created_by.empty() ? "-" : printable(step.created_by);
     return {age_of,
             whole ? command : shorten(command, shown_command),
@@ -82,11 +82,11 @@ void history(Context& context, const HistoryFlags& flags) {
         context.print(table.text());
 }
 
-void add_history(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "history", "show what made each layer of an image, the last one first");
+void add_history(const Command& group, Context& context) {
+    const Command command = group.add_command("history", "show what made each layer of an image, the last one first");
     needs_rows_only(command, context);
     auto flags = std::make_shared<HistoryFlags>();
-    command.add_option("ref", flags->name, "the image")->required();
+    command.add_option("ref", flags->name, "the image").required();
     command.add_option("--platform", flags->platform, "of this platform");
     command.add_flag("--no-trunc", flags->whole, "whole commands, times and digests");
     add_json(command, context);
@@ -119,10 +119,10 @@ void walk(const transfer::LayerTree& tree, Visit visit) {
 std::string text_of(const transfer::LayerTree& tree) {
     std::string text;
     walk(tree, [&](const transfer::LayerTree::Layer& layer, std::size_t level) {
-        text += level == 0 ? " " : std::string(2 * level, ' ') + "\\_ ";
+        text += level == 0 ? " " : cat(std::string(2 * level, ' '), "\\_ ");
         text += cat(layer.chain_id.string(), " (", kib_size(layer.blob.size), ")");
         for (const std::string& image : layer.images)
-            text += " " + printable(image);
+            text += cat(' ', printable(image));
         text += '\n';
     });
     return text;
@@ -182,8 +182,8 @@ void show_tree(Context& context, const std::vector<std::string>& texts) {
         context.print(text_of(tree));
 }
 
-void add_tree(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "tree", "show which images share which layers");
+void add_tree(const Command& group, Context& context) {
+    const Command command = group.add_command("tree", "show which images share which layers");
     needs_rows_only(command, context);
     auto names = std::make_shared<std::vector<std::string>>();
     command.add_option("ref", *names, "images whose trees are shown; all unless given");
@@ -193,7 +193,7 @@ void add_tree(CLI::App& group, Context& context) {
 
 } // namespace
 
-void add_layers(CLI::App& group, Context& context) {
+void add_layers(const Command& group, Context& context) {
     add_history(group, context);
     add_tree(group, context);
 }

@@ -94,20 +94,20 @@ void unmount(Context& context, const UnmountFlags& flags) {
 
 } // namespace
 
-void add_mounting(CLI::App& group, Context& context) {
-    CLI::App& mount_command = add_command(group, "mount", "mount an image of the store at a directory");
+void add_mounting(const Command& group, Context& context) {
+    const Command mount_command = group.add_command("mount", "mount an image of the store at a directory");
     auto flags = std::make_shared<MountFlags>();
-    mount_command.add_option("ref", flags->name, "the image")->required();
+    mount_command.add_option("ref", flags->name, "the image").required();
     mount_command.add_option("target", flags->target,
                              "the directory; without one it is told where the image's only directory is");
     mount_command.add_flag("--rw", flags->writable, "to write to, instead of read-only");
     mount_command.add_option("--snapshotter", flags->snapshotter, "unpacked with this snapshotter")
-        ->envname("CONTAINERD_SNAPSHOTTER");
+        .envname("CONTAINERD_SNAPSHOTTER");
     mount_command.add_option("-x,--expiration", flags->expiration, "how long a lease holds the snapshot; 0: for ever")
-        ->type_name("TIME")
-        ->capture_default_str();
-    add_list(mount_command, "--label", flags->labels, "a label of the snapshot, key=value; may be repeated")
-        ->type_name("KEY=VALUE");
+        .type_name("TIME")
+        .capture_default_str();
+    mount_command.add_list("--label", flags->labels, "a label of the snapshot, key=value; may be repeated")
+        .type_name("KEY=VALUE");
     mount_command.add_flag("--sync-fs", flags->ignored, "accepted for ctr: what is unpacked is always on disk");
     flags->unpack.add(mount_command, context);
     add_json(mount_command, context);
@@ -117,13 +117,13 @@ void add_mounting(CLI::App& group, Context& context) {
         context.command = [&context, flags] { mount(context, *flags); };
     });
 
-    CLI::App& unmount_command = add_command(group, "unmount", "unmount images");
+    const Command unmount_command = group.add_command("unmount", "unmount images");
     needs_rows_only(unmount_command, context);
     auto unmount_flags = std::make_shared<UnmountFlags>();
-    unmount_command.add_option("target", unmount_flags->targets, "the directories")->required();
+    unmount_command.add_option("target", unmount_flags->targets, "the directories").required();
     unmount_command.add_flag("--rm", unmount_flags->remove, "remove the snapshot and its lease, too");
     unmount_command.add_option("--snapshotter", unmount_flags->snapshotter, "of this snapshotter")
-        ->envname("CONTAINERD_SNAPSHOTTER");
+        .envname("CONTAINERD_SNAPSHOTTER");
     unmount_command.callback([&context, unmount_flags] {
         context.command = [&context, unmount_flags] { unmount(context, *unmount_flags); };
     });

@@ -69,11 +69,11 @@ void tag(Context& context, const TagFlags& flags) {
         context.print_json(made);
 }
 
-void add_tag(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "tag", "give an image further names");
+void add_tag(const Command& group, Context& context) {
+    const Command command = group.add_command("tag", "give an image further names");
     auto flags = std::make_shared<TagFlags>();
-    command.add_option("source", flags->source, "the image")->required();
-    command.add_option("name", flags->names, "its new names")->required();
+    command.add_option("source", flags->source, "the image").required();
+    command.add_option("name", flags->names, "its new names").required();
     command.add_flag("--force", flags->force, "replace what has the name");
     command.add_flag("--local", flags->local, "accepted for ctr; always so here");
     command.add_flag("--skip-reference-check", flags->skip_check, "take the names as they are, references or not");
@@ -107,10 +107,10 @@ void label(Context& context, const LabelFlags& flags) {
         context.print((image.labels.empty() ? "" : format_labels(image.labels)) + "\n");
 }
 
-void add_label(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "label", "set and remove labels of an image, and print them");
+void add_label(const Command& group, Context& context) {
+    const Command command = group.add_command("label", "set and remove labels of an image, and print them");
     auto flags = std::make_shared<LabelFlags>();
-    command.add_option("ref", flags->name, "the image")->required();
+    command.add_option("ref", flags->name, "the image").required();
     command.add_option("label", flags->labels, "key=value; key= removes the key");
     command.add_flag("-r,--replace-all", flags->replace_all, "remove all other labels");
     add_json(command, context);
@@ -142,8 +142,9 @@ std::vector<std::string> remove(Context& context, const std::string& text, bool 
     return removed;
 }
 
-void add_remove(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "rm", "remove images, and what only they kept", {"remove", "del", "delete"});
+void add_remove(const Command& group, Context& context) {
+    const Command command =
+        group.add_command("rm", "remove images, and what only they kept", {"remove", "del", "delete"});
     auto flags = std::make_shared<RemoveFlags>();
     command.add_option("ref", flags->names, "the images");
     command.add_flag("--force", flags->force, "remove all names of an image that is given by its ID");
@@ -198,8 +199,8 @@ void prune(Context& context, const PruneFlags& flags) {
         context.print(join(removed, "\n") + "\n");
 }
 
-void add_prune(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "prune", "remove images that no container uses");
+void add_prune(const Command& group, Context& context) {
+    const Command command = group.add_command("prune", "remove images that no container uses");
     auto flags = std::make_shared<PruneFlags>();
     add_filters(command, flags->filters);
     command.add_flag("--all", flags->all, "every image that no container uses");
@@ -209,7 +210,7 @@ void add_prune(CLI::App& group, Context& context) {
 
 } // namespace
 
-void add_names(CLI::App& group, Context& context) {
+void add_names(const Command& group, Context& context) {
     add_tag(group, context);
     add_label(group, context);
     add_remove(group, context);

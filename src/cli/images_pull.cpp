@@ -45,22 +45,22 @@ void pull(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_pull(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "pull", "fetch an image from its registry and unpack it");
+void add_pull(const Command& group, Context& context) {
+    const Command command = group.add_command("pull", "fetch an image from its registry and unpack it");
     auto flags = std::make_shared<Flags>();
     flags->pull.add(command, context);
     command.add_option("--snapshotter", flags->snapshotter, "unpack with this snapshotter")
-        ->envname("CONTAINERD_SNAPSHOTTER");
+        .envname("CONTAINERD_SNAPSHOTTER");
     command.add_flag("--no-unpack", flags->no_unpack, "fetch only");
-    CLI::Option* missing =
+    const Option missing =
         command.add_flag("--if-missing", flags->if_missing, "ask nobody when all of it is in the store");
-    CLI::Option* newer = command.add_flag("--if-newer", flags->if_newer, "ask for the digest, for more if it changed");
+    const Option newer = command.add_flag("--if-newer", flags->if_newer, "ask for the digest, for more if it changed");
     command.add_flag("--offline", flags->offline, "ask nobody: all of it must be in the store")
-        ->excludes(missing)
-        ->excludes(newer);
-    newer->excludes(missing);
+        .excludes(missing)
+        .excludes(newer);
+    newer.excludes(missing);
     command.add_flag("--print-chainid", flags->print_chain_id, "print the chain ID of what was unpacked");
-    command.add_flag("--local,--sync-fs", flags->ignored, "accepted for ctr; always so here")->group("");
+    command.add_flag("--local,--sync-fs", flags->ignored, "accepted for ctr; always so here").group("");
     flags->limits.add(command);
     command.callback([&context, flags] { context.command = [&context, flags] { pull(context, *flags); }; });
 }

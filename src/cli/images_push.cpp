@@ -70,20 +70,20 @@ void push(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_push(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "push", "send an image to a registry");
+void add_push(const Command& group, Context& context) {
+    const Command command = group.add_command("push", "send an image to a registry");
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
-    command.add_option("remote", flags->remote, "where to: user/app:1, host:5000/app")->required();
-    CLI::Option* local = command.add_option("local", flags->local, "the image, if it has another name here, or its ID");
+    command.add_option("remote", flags->remote, "where to: user/app:1, host:5000/app").required();
+    const Option local = command.add_option("local", flags->local, "the image, if it has another name here, or its ID");
     flags->push.add(command, context);
     command.add_flag("--skip-missing", flags->skip_missing, "leave out of an index what is not in the store");
-    CLI::Option* manifest =
-        command.add_option("--manifest", flags->manifest, "push this stored index or manifest")->type_name("DIGEST");
-    manifest->excludes(local);
+    const Option manifest =
+        command.add_option("--manifest", flags->manifest, "push this stored index or manifest").type_name("DIGEST");
+    manifest.excludes(local);
     command.add_option("--manifest-type", flags->manifest_type, "what that is, if it does not say so")
-        ->type_name("TYPE")
-        ->needs(manifest);
+        .type_name("TYPE")
+        .needs(manifest);
     flags->registry.add(command);
     command.callback([&context, flags] { context.command = [&context, flags] { push(context, *flags); }; });
     add_copy(group, context);

@@ -92,12 +92,12 @@ void list(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_referrers(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "referrers", "list an image's signatures, SBOMs and attestations");
+void add_referrers(const Command& group, Context& context) {
+    const Command command = group.add_command("referrers", "list an image's signatures, SBOMs and attestations");
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
-    command.add_option("ref", flags->reference, "the image, as its registry has it")->required();
-    command.add_option("--artifact-type", flags->artifact_type, "only of this type")->type_name("TYPE");
+    command.add_option("ref", flags->reference, "the image, as its registry has it").required();
+    command.add_option("--artifact-type", flags->artifact_type, "only of this type").type_name("TYPE");
     command.add_option("--platform", flags->platform, "of this platform's manifest, not of the whole image");
     command.add_flag("--recursive", flags->recursive, "their own referrers, too");
     command.add_flag("--offline", flags->offline, "those in the store; ask nobody");

@@ -43,11 +43,11 @@ void export_rootfs(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_export_rootfs(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "export-rootfs", "write the root file system of an image as one tar");
+void add_export_rootfs(const Command& group, Context& context) {
+    const Command command = group.add_command("export-rootfs", "write the root file system of an image as one tar");
     auto flags = std::make_shared<Flags>();
-    command.add_option("ref", flags->name, "the image")->required();
-    command.add_option("out", flags->output, "the file, or - for standard output")->required();
+    command.add_option("ref", flags->name, "the image").required();
+    command.add_option("out", flags->output, "the file, or - for standard output").required();
     flags->flat.add(command, context);
     command.callback([&context, flags] {
         context.command = [&context, flags] {

@@ -39,14 +39,14 @@ void unpack(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_unpack(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "unpack", "unpack an image of the store");
+void add_unpack(const Command& group, Context& context) {
+    const Command command = group.add_command("unpack", "unpack an image of the store");
     auto flags = std::make_shared<Flags>();
-    command.add_option("ref", flags->name, "the image")->required();
+    command.add_option("ref", flags->name, "the image").required();
     command.add_option("--snapshotter", flags->snapshotter, "unpack with this snapshotter")
-        ->envname("CONTAINERD_SNAPSHOTTER");
+        .envname("CONTAINERD_SNAPSHOTTER");
     command.add_option("--to", flags->directory, "unpack the flat root file system into this directory instead")
-        ->type_name("DIR");
+        .type_name("DIR");
     command.add_flag("--print-chainid", flags->print_chain_id, "print the chain ID");
     flags->unpack.add(command, context);
     add_json(command, context);

@@ -107,8 +107,8 @@ void create(Context& context, const CreateFlags& flags) {
     context.print_json({{"id", lease.id}, {"expires", end == lease.labels.end() ? Json() : Json(end->second)}});
 }
 
-void add_list(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "ls", "list leases", {"list"});
+void add_list(const Command& group, Context& context) {
+    const Command command = group.add_command("ls", "list leases", {"list"});
     needs_rows_only(command, context);
     auto filters = std::make_shared<std::vector<std::string>>();
     add_filters(command, *filters);
@@ -117,19 +117,20 @@ void add_list(CLI::App& group, Context& context) {
     command.callback([&context, filters] { context.command = [&context, filters] { list(context, *filters); }; });
 }
 
-void add_create(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "create", "make a lease and print its id");
+void add_create(const Command& group, Context& context) {
+    const Command command = group.add_command("create", "make a lease and print its id");
     needs_rows_only(command, context);
     auto flags = std::make_shared<CreateFlags>();
     command.add_option("--id", flags->id, "its id; made up unless given");
-    command.add_option("-x,--expires", flags->expires, "how long it lasts; 0 for ever")->capture_default_str();
+    command.add_option("-x,--expires", flags->expires, "how long it lasts; 0 for ever").capture_default_str();
     command.add_option("label", flags->labels, "labels, key=value");
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { create(context, *flags); }; });
 }
 
-void add_remove(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "rm", "remove leases, and what only they kept", {"remove", "del", "delete"});
+void add_remove(const Command& group, Context& context) {
+    const Command command =
+        group.add_command("rm", "remove leases, and what only they kept", {"remove", "del", "delete"});
     struct Flags {
         std::vector<std::string> ids;
         bool sync = false;
@@ -170,13 +171,13 @@ std::string key_of(Context& context, const std::string& type, const std::string&
 using Change = void (store::Leases::*)(const std::string&, const store::LeaseResource&);
 
 // Both commands that change what a lease holds: `each` is done to every key.
-CLI::App& add_change(CLI::App& group, Context& context, const std::string& name, const std::string& about,
-                     Change each) {
-    CLI::App& command = add_command(group, name, about);
+Command add_change(const Command& group, Context& context, const std::string& name, const std::string& about,
+                   Change each) {
+    const Command command = group.add_command(name, about);
     auto flags = std::make_shared<ResourceFlags>();
-    command.add_option("lease", flags->lease, "the lease")->required();
-    command.add_option("type", flags->type, "content, images, ingests or snapshots/<snapshotter>")->required();
-    command.add_option("key", flags->keys, "digests, names, refs or keys")->required();
+    command.add_option("lease", flags->lease, "the lease").required();
+    command.add_option("type", flags->type, "content, images, ingests or snapshots/<snapshotter>").required();
+    command.add_option("key", flags->keys, "digests, names, refs or keys").required();
     command.callback([&context, flags, each] {
         context.command = [&context, flags, each] {
             static_cast<void>(store::Leases(context.existing_store(), context.name_space).get(flags->lease));
@@ -193,18 +194,18 @@ CLI::App& add_change(CLI::App& group, Context& context, const std::string& name,
     return command;
 }
 
-void add_resources(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "resources", "list what a lease holds");
+void add_resources(const Command& group, Context& context) {
+    const Command command = group.add_command("resources", "list what a lease holds");
     needs_rows_only(command, context);
     auto id = std::make_shared<std::string>();
-    command.add_option("lease", *id, "the lease")->required();
+    command.add_option("lease", *id, "the lease").required();
     add_json(command, context);
     command.callback([&context, id] { context.command = [&context, id] { resources(context, *id); }; });
 }
 
 } // namespace
 
-void add_leases(CLI::App& group, Context& context) {
+void add_leases(const Command& group, Context& context) {
     add_list(group, context);
     add_create(group, context);
     add_remove(group, context);

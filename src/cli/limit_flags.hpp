@@ -2,8 +2,7 @@
 // The flags that bound what an image may use (safety.md 1.8), for every command that unpacks.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
+#include "cli/command.hpp"
 #include "transfer/unpack.hpp"
 
 namespace lade::cli {
@@ -11,7 +10,7 @@ namespace lade::cli {
 struct LimitFlags {
     transfer::Limits limits;
 
-    void add(CLI::App& command);
+    void add(const Command& command);
 };
 
 } // namespace lade::cli

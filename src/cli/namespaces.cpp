@@ -64,19 +64,19 @@ struct Flags {
 
 } // namespace
 
-void add_namespaces(CLI::App& group, Context& context) {
+void add_namespaces(const Command& group, Context& context) {
     auto flags = std::make_shared<Flags>();
 
-    CLI::App& ls = add_command(group, "ls", "list namespaces", {"list"});
+    const Command ls = group.add_command("ls", "list namespaces", {"list"});
     needs_rows_only(ls, context);
     add_quiet(ls, context, "print names only");
     add_json(ls, context);
     add_filters(ls, flags->filters);
     ls.callback([&context, flags] { context.command = [&context, flags] { list(context, flags->filters); }; });
 
-    CLI::App& create = add_command(group, "create", "make a namespace", {"c"});
+    const Command create = group.add_command("create", "make a namespace", {"c"});
     needs_rows_only(create, context);
-    create.add_option("name", flags->name, "its name")->required();
+    create.add_option("name", flags->name, "its name").required();
     create.add_option("label", flags->labels, "labels, key=value");
     create.callback([&context, flags] {
         context.command = [&context, flags] {
@@ -84,9 +84,9 @@ void add_namespaces(CLI::App& group, Context& context) {
         };
     });
 
-    CLI::App& label = add_command(group, "label", "set labels; key= removes one");
+    const Command label = group.add_command("label", "set labels; key= removes one");
     needs_rows_only(label, context);
-    label.add_option("name", flags->name, "the namespace; made when there is none")->required();
+    label.add_option("name", flags->name, "the namespace; made when there is none").required();
     label.add_option("label", flags->labels, "labels, key=value");
     label.callback([&context, flags] {
         context.command = [&context, flags] {
@@ -94,9 +94,9 @@ void add_namespaces(CLI::App& group, Context& context) {
         };
     });
 
-    CLI::App& rm = add_command(group, "rm", "remove empty namespaces", {"remove"});
-    rm.add_option("name", flags->names, "the namespaces")->required();
-    rm.add_flag("-c,--cgroup", flags->cgroup, "accepted for ctr")->group("");
+    const Command rm = group.add_command("rm", "remove empty namespaces", {"remove"});
+    rm.add_option("name", flags->names, "the namespaces").required();
+    rm.add_flag("-c,--cgroup", flags->cgroup, "accepted for ctr").group("");
     rm.callback([&context, flags] {
         context.command = [&context, flags] {
             for_each_item(flags->names, [&](const std::string& name) {

@@ -82,10 +82,10 @@ void list(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_plugins(CLI::App& group, Context& context) {
+void add_plugins(const Command& group, Context& context) {
     auto flags = std::make_shared<Flags>();
 
-    CLI::App& ls = add_command(group, "ls", "list them and say what works here", {"list"});
+    const Command ls = group.add_command("ls", "list them and say what works here", {"list"});
     add_filters(ls, flags->filters);
     add_quiet(ls, context, "print ids only");
     ls.add_flag("-d,--detailed", flags->detailed, "what each needs, and why it does not work");

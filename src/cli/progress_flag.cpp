@@ -7,8 +7,8 @@
 
 namespace lade::cli {
 
-void ProgressFlag::add(CLI::App& command, Context& context, const std::string& about_quiet) {
-    command.add_option("--progress", word, "auto, tty, plain, json or none")->capture_default_str();
+void ProgressFlag::add(const Command& command, Context& context, const std::string& about_quiet) {
+    command.add_option("--progress", word, "auto, tty, plain, json or none").capture_default_str();
     add_quiet(command, context, about_quiet);
 }
 

@@ -14,7 +14,7 @@ struct ProgressFlag {
     std::string word = "auto";
 
     // --progress and --quiet.
-    void add(CLI::App& command, Context& context, const std::string& about_quiet = "no progress");
+    void add(const Command& command, Context& context, const std::string& about_quiet = "no progress");
     // Runs `work` while its progress is shown, and waits for other processes with it. `summarise` has the last word
     // when all is shown, where people read it.
     void show(Context& context, const std::function<void(transfer::Progress&)>& work,

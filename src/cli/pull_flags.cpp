@@ -28,26 +28,26 @@ transfer::PlatformChoice choose(const PullFlags& flags) {
 
 } // namespace
 
-void PullFlags::add(CLI::App& command, Context& context) {
-    command.add_option("ref", reference, "the image: alpine, user/app:1, host:5000/app@sha256:...")->required();
-    CLI::Option* platform = add_list(command, "--platform", platforms, "for this platform (repeatable)");
-    command.add_flag("--all-platforms", all_platforms, "for all platforms, without unpacking")->excludes(platform);
-    CLI::Option* all = command.add_flag("--all-metadata", all_metadata, "manifests and configs of all platforms");
+void PullFlags::add(const Command& command, Context& context) {
+    command.add_option("ref", reference, "the image: alpine, user/app:1, host:5000/app@sha256:...").required();
+    const Option platform = command.add_list("--platform", platforms, "for this platform (repeatable)");
+    command.add_flag("--all-platforms", all_platforms, "for all platforms, without unpacking").excludes(platform);
+    const Option all = command.add_flag("--all-metadata", all_metadata, "manifests and configs of all platforms");
     command.add_flag("--skip-metadata", skip_metadata, "only those of the chosen ones, as is the default")
-        ->excludes(all);
+        .excludes(all);
     command.add_flag("--with-referrers", referrers, "its signatures, SBOMs and attestations, too");
-    add_list(command, "--label", labels, "set a label of the image (repeatable)");
+    command.add_list("--label", labels, "set a label of the image (repeatable)");
     command.add_option("--max-concurrent-downloads", downloads, "layers fetched at the same time")
-        ->check(CLI::Range(1, 64))
-        ->capture_default_str();
+        .between(1, 64)
+        .capture_default_str();
     command.add_flag("--foreign-layers", foreign_layers, "fetch what the registry lacks from the layers' URLs");
     command.add_option("--chunks", chunks, "fetch a large layer by so many requests; 1 for never")
-        ->type_name("N")
-        ->check(CLI::Range(1, 32));
+        .type_name("N")
+        .between(1, 32);
     command.add_option("--chunk-size", chunk_size, "bytes of each, such as 8MiB")
-        ->transform(CLI::AsSizeValue(false).description(""))
-        ->check(CLI::Range(std::uint64_t{64 * kib}, std::uint64_t{64 * mib}, "64KiB to 64MiB"))
-        ->type_name("SIZE");
+        .as_size()
+        .size_between(64 * kib, 64 * mib, "64KiB to 64MiB")
+        .type_name("SIZE");
     progress.add(command, context, "no progress; print the image's name only");
     add_json(command, context);
     registry.add(command);

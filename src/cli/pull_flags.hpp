@@ -2,13 +2,12 @@
 // What the commands have in common that bring an image from its registry: images pull, content fetch.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/command.hpp"
 #include "cli/context.hpp"
 #include "cli/progress_flag.hpp"
 #include "cli/registry_flags.hpp"
@@ -31,7 +30,7 @@ struct PullFlags {
     ProgressFlag progress;
     RegistryFlags registry;
 
-    void add(CLI::App& command, Context& context);
+    void add(const Command& command, Context& context);
     // Everything but what is unpacked, and how. Flags that make no sense are refused here, before there is a store or a
     // request. Asks for a password if one is missing.
     transfer::PullOptions options(const Context& context) const;

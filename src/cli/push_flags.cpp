@@ -16,23 +16,23 @@
 
 namespace lade::cli {
 
-void PushFlags::add(CLI::App& command, Context& context) {
-    CLI::Option* platform = add_list(command, "--platform", platforms, "of an index this image only (repeatable)");
-    command.add_flag("--all-platforms", all_platforms, "all of an index, as is the default")->excludes(platform);
+void PushFlags::add(const Command& command, Context& context) {
+    const Option platform = command.add_list("--platform", platforms, "of an index this image only (repeatable)");
+    command.add_flag("--all-platforms", all_platforms, "all of an index, as is the default").excludes(platform);
     command.add_flag("--allow-nondistributable,--allow-non-distributable-blobs", nondistributable,
                      "layers that are not to be distributed, too");
     command.add_flag("--with-referrers", referrers, "its signatures, SBOMs and attestations, too");
     command.add_option("--uploads,--max-concurrent-uploaded-layers", uploads, "blobs sent at the same time")
-        ->check(CLI::Range(1, 64))
-        ->capture_default_str();
+        .between(1, 64)
+        .capture_default_str();
     command.add_option("--chunk-size", chunk_size, "larger blobs go in pieces of this size")
-        ->type_name("SIZE")
-        ->capture_default_str();
-    command.add_flag("--local", ignored, "accepted for ctr; always so here")->group("");
+        .type_name("SIZE")
+        .capture_default_str();
+    command.add_flag("--local", ignored, "accepted for ctr; always so here").group("");
     add_output(command, context);
 }
 
-void PushFlags::add_output(CLI::App& command, Context& context) {
+void PushFlags::add_output(const Command& command, Context& context) {
     progress.add(command, context, "no progress");
     add_json(command, context);
 }

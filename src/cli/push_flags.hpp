@@ -2,14 +2,13 @@
 // What the commands have in common that bring something to a registry: images push, images copy, content push-object.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "cli/command.hpp"
 #include "cli/context.hpp"
 #include "cli/progress_flag.hpp"
 #include "transfer/push.hpp"
@@ -27,9 +26,9 @@ struct PushFlags {
     ProgressFlag progress;
 
     // Of images: all of them.
-    void add(CLI::App& command, Context& context);
+    void add(const Command& command, Context& context);
     // Of a single object: --progress, --quiet and --json.
-    void add_output(CLI::App& command, Context& context);
+    void add_output(const Command& command, Context& context);
     std::vector<oci::Platform> chosen_platforms() const;
     std::uint64_t piece() const;
     // Runs `work` while its progress is shown, ends with a summary, "<verb> <name> <digest>", and prints what was made:
@@ -39,6 +38,6 @@ struct PushFlags {
 };
 
 // images copy, which add_push() adds with images push.
-void add_copy(CLI::App& group, Context& context);
+void add_copy(const Command& group, Context& context);
 
 } // namespace lade::cli

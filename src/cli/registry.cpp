@@ -3,7 +3,7 @@
 
 namespace lade::cli {
 
-void add_registry(CLI::App& group, Context& context) {
+void add_registry(const Command& group, Context& context) {
     add_registry_hosts(group, context);
     add_registry_logins(group, context);
 }

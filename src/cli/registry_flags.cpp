@@ -23,37 +23,37 @@ std::chrono::milliseconds parse_timeout(const char* flag, const std::string& tex
 
 } // namespace
 
-void RegistryFlags::add(CLI::App& command) {
-    command.add_option("-u,--user", user, "user[:password] for the image's registry")->type_name("USER");
-    command.add_option("--refresh", refresh, "a refresh token, when there is no --user")->type_name("TOKEN");
+void RegistryFlags::add(const Command& command) {
+    command.add_option("-u,--user", user, "user[:password] for the image's registry").type_name("USER");
+    command.add_option("--refresh", refresh, "a refresh token, when there is no --user").type_name("TOKEN");
     add_connection(command);
     add_verbose(command);
 }
 
-void RegistryFlags::add_verbose(CLI::App& command) {
+void RegistryFlags::add_verbose(const Command& command) {
     command.add_flag("-v,--verbose", verbose, "tell of each request and of rate limits");
 }
 
-void RegistryFlags::add_connection(CLI::App& command) {
-    CLI::Option* plain =
+void RegistryFlags::add_connection(const Command& command) {
+    const Option plain =
         command.add_flag("--plain-http", plain_http, "speak http to a registry that is not on loopback");
     command.add_flag("-k,--skip-verify", skip_verify, "do not verify the registry's certificate");
     command.add_option("--tlscacert", ca, "trust these roots alone for the image's registry")
-        ->type_name("FILE")
-        ->excludes(plain);
-    CLI::Option* shown =
-        command.add_option("--tlscert", certificate, "a client certificate for that registry")->type_name("FILE");
-    CLI::Option* its_key = command.add_option("--tlskey", key, "its key")->type_name("FILE");
-    shown->needs(its_key)->excludes(plain);
-    its_key->needs(shown);
-    command.add_option("--hosts-dir", hosts_dir, "where hosts.toml and certificates are looked for")->type_name("DIR");
+        .type_name("FILE")
+        .excludes(plain);
+    const Option shown =
+        command.add_option("--tlscert", certificate, "a client certificate for that registry").type_name("FILE");
+    const Option its_key = command.add_option("--tlskey", key, "its key").type_name("FILE");
+    shown.needs(its_key).excludes(plain);
+    its_key.needs(shown);
+    command.add_option("--hosts-dir", hosts_dir, "where hosts.toml and certificates are looked for").type_name("DIR");
     command.add_option("--retries", retries, "further attempts after a failed request")
-        ->check(CLI::Range(0, 100))
-        ->capture_default_str();
-    command.add_option("--timeout", timeout, "for a connection, and then for a reply [30s]")->type_name("TIME");
+        .between(0, 100)
+        .capture_default_str();
+    command.add_option("--timeout", timeout, "for a connection, and then for a reply [30s]").type_name("TIME");
     command.add_option("--stall-timeout", stall_timeout, "without a byte of a body")
-        ->type_name("TIME")
-        ->capture_default_str();
+        .type_name("TIME")
+        .capture_default_str();
 }
 
 registry::Options RegistryFlags::connection_options() const {

@@ -2,11 +2,10 @@
 // The flags of every command that speaks to a registry.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <stop_token>
 #include <string>
 
+#include "cli/command.hpp"
 #include "transfer/pull.hpp"
 
 namespace lade::cli {
@@ -25,11 +24,11 @@ struct RegistryFlags {
     std::string stall_timeout = "30s";
     bool verbose = false;
 
-    void add(CLI::App& command);
+    void add(const Command& command);
     // Those that have nothing to do with credentials.
-    void add_connection(CLI::App& command);
+    void add_connection(const Command& command);
     // Of commands that do ask.
-    void add_verbose(CLI::App& command);
+    void add_verbose(const Command& command);
     // What those say.
     registry::Options connection_options() const;
     // Asks for a password at the terminal when the user came without one.

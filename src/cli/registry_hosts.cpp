@@ -104,11 +104,11 @@ void list(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_registry_hosts(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "hosts", "whom a pull would ask, in order, and why");
+void add_registry_hosts(const Command& group, Context& context) {
+    const Command command = group.add_command("hosts", "whom a pull would ask, in order, and why");
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
-    command.add_option("ref", flags->reference, "the image: alpine, user/app:1, host:5000/app")->required();
+    command.add_option("ref", flags->reference, "the image: alpine, user/app:1, host:5000/app").required();
     flags->registry.add_connection(command);
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { list(context, *flags); }; });

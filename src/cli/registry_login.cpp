@@ -68,32 +68,32 @@ void logout(Context& context, const Flags& flags) {
         context.print(cat("logged out of ", place, ", removed from ", printable(from), '\n'));
 }
 
-CLI::App& add(CLI::App& group, Context& context, const std::string& name, const std::string& about, Flags& flags) {
-    CLI::App& command = add_command(group, name, about);
+Command add(const Command& group, Context& context, const std::string& name, const std::string& about, Flags& flags) {
+    const Command command = group.add_command(name, about);
     needs_rows_only(command, context);
-    command.add_option("registry", flags.place, "quay.io, localhost:5000; a namespace: quay.io/user")->required();
+    command.add_option("registry", flags.place, "quay.io, localhost:5000; a namespace: quay.io/user").required();
     add_json(command, context);
     return command;
 }
 
 } // namespace
 
-void add_registry_logins(CLI::App& group, Context& context) {
+void add_registry_logins(const Command& group, Context& context) {
     auto in = std::make_shared<Flags>();
-    CLI::App& login_command = add(group, context, "login", "check credentials and keep them", *in);
+    const Command login_command = add(group, context, "login", "check credentials and keep them", *in);
     login_command
         .add_option("-u,--user", in->registry.user, "whose; else asked for at the terminal, as the password is")
-        ->type_name("USER");
+        .type_name("USER");
     login_command.add_flag("--password-stdin", in->password_stdin, "take the password from standard input");
     login_command.add_flag("--refresh", in->refresh, "keep a refresh token for it; without --user, take one");
-    add_list(login_command, "--token-server", in->token_servers,
-             "a host on another site that may see them (repeatable)");
+    login_command.add_list("--token-server", in->token_servers,
+                           "a host on another site that may see them (repeatable)");
     in->registry.add_connection(login_command);
     in->registry.add_verbose(login_command);
     login_command.callback([&context, in] { context.command = [&context, in] { login(context, *in); }; });
 
     auto out = std::make_shared<Flags>();
-    CLI::App& logout_command = add(group, context, "logout", "forget credentials, wherever they are kept", *out);
+    const Command logout_command = add(group, context, "logout", "forget credentials, wherever they are kept", *out);
     logout_command.callback([&context, out] { context.command = [&context, out] { logout(context, *out); }; });
 }
 

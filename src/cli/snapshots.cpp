@@ -48,10 +48,10 @@ Json describe(const store::Snapshot& snapshot, const std::string& snapshotter) {
             {"labels", labels_json(snapshot.labels)}};
 }
 
-void add_snapshots(CLI::App& group, Context& context) {
+void add_snapshots(const Command& group, Context& context) {
     const auto flag = std::make_shared<std::string>();
     group.add_option("--snapshotter", *flag, "the snapshotter, the namespace's own or overlayfs unless given")
-        ->envname("CONTAINERD_SNAPSHOTTER");
+        .envname("CONTAINERD_SNAPSHOTTER");
     add_snapshot_listings(group, context, flag);
     add_snapshot_making(group, context, flag);
     add_snapshot_mounts(group, context, flag);

@@ -33,15 +33,15 @@ void tell_warnings(const archive::Warnings& warnings);
 Json describe(const store::Snapshot& snapshot, const std::string& snapshotter);
 
 // ls, tree, info, usage, label, rm
-void add_snapshot_listings(CLI::App& group, Context& context, const SnapshotterFlag& flag);
-void add_snapshots_why(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+void add_snapshot_listings(const Command& group, Context& context, const SnapshotterFlag& flag);
+void add_snapshots_why(const Command& group, Context& context, const SnapshotterFlag& flag);
 // diff
-void add_snapshots_diff(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+void add_snapshots_diff(const Command& group, Context& context, const SnapshotterFlag& flag);
 // prepare, view, commit
-void add_snapshot_making(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+void add_snapshot_making(const Command& group, Context& context, const SnapshotterFlag& flag);
 // mounts, mount, unmount
-void add_snapshot_mounts(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+void add_snapshot_mounts(const Command& group, Context& context, const SnapshotterFlag& flag);
 // unpack
-void add_snapshot_unpack(CLI::App& group, Context& context, const SnapshotterFlag& flag);
+void add_snapshot_unpack(const Command& group, Context& context, const SnapshotterFlag& flag);
 
 } // namespace lade::cli

@@ -106,20 +106,20 @@ void tell_warnings(const archive::Warnings& warnings) {
         complain(cat("warning: ", warnings.unsaid_warnings, " more like these"));
 }
 
-void add_snapshots_diff(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
-    CLI::App& command = add_command(group, "diff", "make a layer of what one snapshot has and another has not");
+void add_snapshots_diff(const Command& group, Context& context, const SnapshotterFlag& flag) {
+    const Command command = group.add_command("diff", "make a layer of what one snapshot has and another has not");
     auto flags = std::make_shared<Flags>();
-    command.add_option("a", flags->first, "the snapshot; with B the one that the layer is to lie on")->required();
+    command.add_option("a", flags->first, "the snapshot; with B the one that the layer is to lie on").required();
     command.add_option("b", flags->second, "the snapshot that A becomes with the layer");
     command.add_option("--media-type", flags->media_type, "what the layer is to be")
-        ->type_name("TYPE")
-        ->capture_default_str();
-    command.add_option("--level", flags->level, "gzip 1 to 9, zstd 1 to 22")->type_name("N");
-    command.add_option("--ref", flags->ref, "the ingest's name, of a layer that is stored")->type_name("REF");
+        .type_name("TYPE")
+        .capture_default_str();
+    command.add_option("--level", flags->level, "gzip 1 to 9, zstd 1 to 22").type_name("N");
+    command.add_option("--ref", flags->ref, "the ingest's name, of a layer that is stored").type_name("REF");
     command.add_flag("--keep", flags->keep, "store it, too, until its label is removed");
     command.add_flag("--store", flags->store, "store it and print its digest instead");
-    add_list(command, "--label", flags->labels, "a label of what is stored, key=value; may be repeated")
-        ->type_name("KEY=VALUE");
+    command.add_list("--label", flags->labels, "a label of what is stored, key=value; may be repeated")
+        .type_name("KEY=VALUE");
     command.add_flag("--no-lease", flags->no_lease, "leave what is stored to the next collection");
     flags->progress.add(command, context, "no progress where it is stored");
     add_json(command, context);

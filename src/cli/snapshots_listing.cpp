@@ -171,42 +171,42 @@ void remove(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_snapshot_listings(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
+void add_snapshot_listings(const Command& group, Context& context, const SnapshotterFlag& flag) {
     auto flags = std::make_shared<Flags>();
     flags->snapshotter = flag;
-    const auto add = [&](CLI::App& command, void (*work)(Context&, const Flags&)) {
+    const auto add = [&](const Command& command, void (*work)(Context&, const Flags&)) {
         command.callback(
             [&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
     };
 
-    CLI::App& ls = add_command(group, "ls", "list snapshots", {"list"});
+    const Command ls = group.add_command("ls", "list snapshots", {"list"});
     add_filters(ls, flags->filters);
     add_quiet(ls, context, "print keys only");
     add_json(ls, context);
     add(ls, list);
 
-    CLI::App& tree_command = add_command(group, "tree", "show which snapshot lies on which");
+    const Command tree_command = group.add_command("tree", "show which snapshot lies on which");
     add_json(tree_command, context);
     add(tree_command, tree);
 
-    CLI::App& info_command = add_command(group, "info", "show one snapshot");
-    info_command.add_option("key", flags->key, "the snapshot")->required();
+    const Command info_command = group.add_command("info", "show one snapshot");
+    info_command.add_option("key", flags->key, "the snapshot").required();
     add_json(info_command, context);
     add(info_command, info);
 
-    CLI::App& usage_command = add_command(group, "usage", "bytes and inodes of snapshots");
+    const Command usage_command = group.add_command("usage", "bytes and inodes of snapshots");
     usage_command.add_option("key", flags->keys, "the snapshots; all unless given");
     usage_command.add_flag("-b", flags->bytes, "sizes in bytes");
     add_json(usage_command, context);
     add(usage_command, usage);
 
-    CLI::App& label_command = add_command(group, "label", "set labels and print all; key= removes one");
-    label_command.add_option("key", flags->key, "the snapshot")->required();
+    const Command label_command = group.add_command("label", "set labels and print all; key= removes one");
+    label_command.add_option("key", flags->key, "the snapshot").required();
     label_command.add_option("label", flags->labels, "labels, key=value");
     add_json(label_command, context);
     add(label_command, label);
 
-    CLI::App& rm = add_command(group, "rm", "remove snapshots", {"remove", "del", "delete"});
+    const Command rm = group.add_command("rm", "remove snapshots", {"remove", "del", "delete"});
     rm.add_option("key", flags->keys, "the snapshots");
     add(rm, remove);
 }

@@ -115,17 +115,17 @@ void commit(Context& context, const CommitFlags& flags) {
         context.print_json(describe(made, std::string(snapshots.kind().name())));
 }
 
-void add_create(CLI::App& group, Context& context, const SnapshotterFlag& snapshotter, store::SnapshotKind kind) {
+void add_create(const Command& group, Context& context, const SnapshotterFlag& snapshotter, store::SnapshotKind kind) {
     const bool is_view = kind == store::SnapshotKind::view;
-    CLI::App& command = is_view ? add_command(group, "view", "make a snapshot to read from")
-                                : add_command(group, "prepare", "make a snapshot to write to");
+    const Command command = is_view ? group.add_command("view", "make a snapshot to read from")
+                                    : group.add_command("prepare", "make a snapshot to write to");
     auto flags = std::make_shared<CreateFlags>();
     flags->snapshotter = snapshotter;
-    command.add_option("key", flags->key, "its name")->required();
+    command.add_option("key", flags->key, "its name").required();
     command.add_option("parent", flags->parent, "the committed snapshot below it; none: it is empty");
-    command.add_option("-t,--target", flags->target, "print how to mount it there")->type_name("DIR");
+    command.add_option("-t,--target", flags->target, "print how to mount it there").type_name("DIR");
     command.add_flag("--mounts", flags->mounts, "print its mounts as JSON, in ctr's form");
-    add_list(command, "--label", flags->labels, "a label, key=value; may be repeated")->type_name("KEY=VALUE");
+    command.add_list("--label", flags->labels, "a label, key=value; may be repeated").type_name("KEY=VALUE");
     if (is_view)
         command.add_flag("--no-lease", flags->no_lease, "leave it to the next collection");
     add_json(command, context);
@@ -133,22 +133,22 @@ void add_create(CLI::App& group, Context& context, const SnapshotterFlag& snapsh
         [&context, flags, kind] { context.command = [&context, flags, kind] { create(context, *flags, kind); }; });
 }
 
-void add_commit(CLI::App& group, Context& context, const SnapshotterFlag& snapshotter) {
-    CLI::App& command = add_command(group, "commit", "make an active snapshot one that others can lie on");
+void add_commit(const Command& group, Context& context, const SnapshotterFlag& snapshotter) {
+    const Command command = group.add_command("commit", "make an active snapshot one that others can lie on");
     auto flags = std::make_shared<CommitFlags>();
     flags->snapshotter = snapshotter;
-    command.add_option("name", flags->name, "its name from now on")->required();
-    command.add_option("key", flags->key, "the active snapshot")->required();
+    command.add_option("name", flags->name, "its name from now on").required();
+    command.add_option("key", flags->key, "the active snapshot").required();
     command.add_option("--parent", flags->parent, "put one without a parent on this committed snapshot")
-        ->type_name("NAME");
-    add_list(command, "--label", flags->labels, "a label, key=value; may be repeated")->type_name("KEY=VALUE");
+        .type_name("NAME");
+    command.add_list("--label", flags->labels, "a label, key=value; may be repeated").type_name("KEY=VALUE");
     add_json(command, context);
     command.callback([&context, flags] { context.command = [&context, flags] { commit(context, *flags); }; });
 }
 
 } // namespace
 
-void add_snapshot_making(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
+void add_snapshot_making(const Command& group, Context& context, const SnapshotterFlag& flag) {
     add_create(group, context, flag, store::SnapshotKind::active);
     add_create(group, context, flag, store::SnapshotKind::view);
     add_commit(group, context, flag);

@@ -60,31 +60,31 @@ void unmount(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_snapshot_mounts(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
+void add_snapshot_mounts(const Command& group, Context& context, const SnapshotterFlag& flag) {
     auto flags = std::make_shared<Flags>();
     flags->snapshotter = flag;
-    const auto add = [&](CLI::App& command, void (*work)(Context&, const Flags&)) {
+    const auto add = [&](const Command& command, void (*work)(Context&, const Flags&)) {
         command.callback(
             [&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
     };
 
-    CLI::App& mounts_command = add_command(group, "mounts", "print how to mount an active snapshot or view", {"m"});
-    mounts_command.add_option("target", flags->target, "where it is to be mounted")->required();
-    mounts_command.add_option("key", flags->key, "the snapshot")->required();
+    const Command mounts_command = group.add_command("mounts", "print how to mount an active snapshot or view", {"m"});
+    mounts_command.add_option("target", flags->target, "where it is to be mounted").required();
+    mounts_command.add_option("key", flags->key, "the snapshot").required();
     mounts_command.add_flag("--temp", flags->ignored, "accepted for ctr, without effect");
     add_json(mounts_command, context);
     add(mounts_command, mounts);
 
-    CLI::App& mount_command = add_command(group, "mount", "mount an active snapshot or view");
+    const Command mount_command = group.add_command("mount", "mount an active snapshot or view");
     needs_rows_only(mount_command, context);
-    mount_command.add_option("target", flags->target, "the directory to mount it at")->required();
-    mount_command.add_option("key", flags->key, "the snapshot")->required();
+    mount_command.add_option("target", flags->target, "the directory to mount it at").required();
+    mount_command.add_option("key", flags->key, "the snapshot").required();
     mount_command.add_flag("--ro", flags->read_only, "read-only, also an active one");
     add(mount_command, mount);
 
-    CLI::App& unmount_command = add_command(group, "unmount", "unmount snapshots, and nothing else");
+    const Command unmount_command = group.add_command("unmount", "unmount snapshots, and nothing else");
     needs_rows_only(unmount_command, context);
-    unmount_command.add_option("target", flags->targets, "the directories they are mounted at")->required();
+    unmount_command.add_option("target", flags->targets, "the directories they are mounted at").required();
     add(unmount_command, unmount);
 }
 

@@ -54,11 +54,11 @@ void unpack(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_snapshot_unpack(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
-    CLI::App& command = add_command(group, "unpack", "unpack the image that a digest is the target of");
+void add_snapshot_unpack(const Command& group, Context& context, const SnapshotterFlag& flag) {
+    const Command command = group.add_command("unpack", "unpack the image that a digest is the target of");
     auto flags = std::make_shared<Flags>();
     flags->snapshotter = flag;
-    command.add_option("digest", flags->digest, "of its index or manifest, or the start of it")->required();
+    command.add_option("digest", flags->digest, "of its index or manifest, or the start of it").required();
     command.add_flag("--sync-fs", flags->ignored, "accepted for ctr: what is unpacked is always on disk");
     flags->unpack.add(command, context);
     add_json(command, context);

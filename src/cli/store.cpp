@@ -44,8 +44,8 @@ void config(Context& context, const Flags& flags) {
 
 } // namespace
 
-void add_store(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "config", "print settings, or set one");
+void add_store(const Command& group, Context& context) {
+    const Command command = group.add_command("config", "print settings, or set one");
     needs_rows_only(command, context);
     auto flags = std::make_shared<Flags>();
     command.add_option("setting", flags->name, "content-sharing or overlay-mount-options: print this one only");

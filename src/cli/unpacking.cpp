@@ -20,7 +20,7 @@ std::optional<std::string> find_unpack_target(Context& context, const std::strin
     return std::nullopt;
 }
 
-void UnpackFlags::add(CLI::App& command, Context& context) {
+void UnpackFlags::add(const Command& command, Context& context) {
     command.add_option("--platform", platform, "the platform to unpack");
     progress.add(command, context);
     limits.add(command);

@@ -22,7 +22,7 @@ struct UnpackFlags {
     LimitFlags limits;
 
     // --platform, --progress, --quiet and the limits.
-    void add(CLI::App& command, Context& context);
+    void add(const Command& command, Context& context);
     // `directory` or else `snapshotter` is where to. permission_denied: it cannot be unpacked with that one here.
     transfer::UnpackOptions options(Context& context, const std::string& snapshotter,
                                     const std::string& directory = {}) const;

@@ -65,8 +65,9 @@ void unshare(Context& context, std::vector<std::string> arguments) {
 
 } // namespace
 
-void add_unshare(CLI::App& app, Context& context) {
-    CLI::App& command = add_command(app, "unshare", "run a command where mounts are private, as root of a namespace");
+void add_unshare(const Command& app, Context& context) {
+    const Command command =
+        app.add_command("unshare", "run a command where mounts are private, as root of a namespace");
     auto arguments = std::make_shared<std::vector<std::string>>();
     command.add_option("command", *arguments, "the command and its arguments; a shell unless given");
     command.callback(

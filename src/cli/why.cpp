@@ -42,11 +42,11 @@ void print(const Context& context, const store::Why& why) {
 
 } // namespace
 
-void add_content_why(CLI::App& group, Context& context) {
-    CLI::App& command = add_command(group, "why", "print what keeps a blob");
+void add_content_why(const Command& group, Context& context) {
+    const Command command = group.add_command("why", "print what keeps a blob");
     needs_rows_only(command, context);
     auto digest = std::make_shared<std::string>();
-    command.add_option("digest", *digest, "the blob, or the start of its digest")->required();
+    command.add_option("digest", *digest, "the blob, or the start of its digest").required();
     add_json(command, context);
     command.callback([&context, digest] {
         context.command = [&context, digest] {
@@ -56,11 +56,11 @@ void add_content_why(CLI::App& group, Context& context) {
     });
 }
 
-void add_snapshots_why(CLI::App& group, Context& context, const SnapshotterFlag& flag) {
-    CLI::App& command = add_command(group, "why", "print what keeps a snapshot");
+void add_snapshots_why(const Command& group, Context& context, const SnapshotterFlag& flag) {
+    const Command command = group.add_command("why", "print what keeps a snapshot");
     needs_rows_only(command, context);
     auto key = std::make_shared<std::string>();
-    command.add_option("key", *key, "the snapshot")->required();
+    command.add_option("key", *key, "the snapshot").required();
     add_json(command, context);
     command.callback([&context, key, flag] {
         context.command = [&context, key, flag] {
