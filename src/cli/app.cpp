@@ -60,13 +60,11 @@ void add_version(const Command& app, Context& context) {
     const Command command = app.add_command("version", "print the version");
     needs_rows_only(command, context);
     add_json(command, context);
-    command.callback([&context] {
-        context.command = [&context] {
-            if (context.json)
-                context.print_json({{"version", LADE_VERSION}});
-            else
-                context.print("lade " LADE_VERSION "\n");
-        };
+    command.runs(context, [&context] {
+        if (context.json)
+            context.print_json({{"version", LADE_VERSION}});
+        else
+            context.print("lade " LADE_VERSION "\n");
     });
 }
 

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "cli/context.hpp"
+
 namespace lade::cli {
 
 Option Option::required() const {
@@ -105,12 +107,16 @@ Command Command::add_group(const std::string& name, const std::string& about,
     return group;
 }
 
-void Command::callback(std::function<void()> run) const {
-    app_->callback(std::move(run));
+void Command::runs(Context& context, std::function<void()> work) const {
+    app_->callback([&context, work = std::move(work)] { context.command = work; });
 }
 
-void Command::before_options(std::function<void()> run) const {
-    app_->preparse_callback([run = std::move(run)](std::size_t /*arguments*/) { run(); });
+void Command::when_chosen(std::function<void()> decide) const {
+    app_->callback(std::move(decide));
+}
+
+void Command::before_options(std::function<void()> decide) const {
+    app_->preparse_callback([decide = std::move(decide)](std::size_t /*arguments*/) { decide(); });
 }
 
 std::vector<Option> Command::given() const {

@@ -15,6 +15,8 @@ class Option;
 
 namespace lade::cli {
 
+class Context;
+
 // Handles, as cheap to copy as pointers: what they stand for lives as long as the parser. All methods that change an
 // option return it again.
 
@@ -71,12 +73,16 @@ public:
     Command add_group(const std::string& name, const std::string& about,
                       const std::vector<std::string>& aliases = {}) const;
 
-    // Runs as soon as the command line is understood, and has this command in it.
-    void callback(std::function<void()> run) const;
+    // What it is for: done after the command line is understood, the privileges are those that it needs, and signals
+    // are watched.
+    void runs(Context& context, std::function<void()> work) const;
+    // Called when the command line is understood, and has this command in it: for those whose flags decide what they
+    // need. They set `context.command` themselves.
+    void when_chosen(std::function<void()> decide) const;
     // The same before its own options are read.
-    void before_options(std::function<void()> run) const;
+    void before_options(std::function<void()> decide) const;
 
-    // Those of its options that the command line has, within a callback.
+    // Those of its options that the command line has, once it was chosen.
     std::vector<Option> given() const;
     // For those who look at the tree itself.
     CLI::App& app() const noexcept { return *app_; }

@@ -127,13 +127,11 @@ void add_completion(const Command& app, Context& context) {
     needs_rows_only(command, context);
     auto shell = std::make_shared<std::string>();
     command.add_option("shell", *shell, "bash, zsh or fish").required().one_of({"bash", "zsh", "fish"});
-    command.callback([app, &context, shell] {
-        context.command = [app, &context, shell] {
-            std::string table;
-            describe(app.app(), "", table);
-            table += values();
-            context.print(script(*shell, table));
-        };
+    command.runs(context, [app, &context, shell] {
+        std::string table;
+        describe(app.app(), "", table);
+        table += values();
+        context.print(script(*shell, table));
     });
 }
 

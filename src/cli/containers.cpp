@@ -141,8 +141,7 @@ Json to_json(const store::Container& container) {
 void add_containers(const Command& group, Context& context) {
     auto flags = std::make_shared<Flags>();
     const auto add = [&](const Command& command, void (*work)(Context&, const Flags&)) {
-        command.callback(
-            [&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
+        command.runs(context, [&context, flags, work] { work(context, *flags); });
     };
 
     const Command ls = group.add_command("ls", "list containers", {"list"});

@@ -175,7 +175,7 @@ void add_container_create(const Command& group, Context& context) {
     command.add_option("-u,--user", flags->user, "name or id of its user[:group]");
     command.add_option("--rootfs-propagation", spec.propagation, "of mounts at its root");
     flags->limits.add(command);
-    command.callback([&context, flags] { context.command = [&context, flags] { create(context, *flags); }; });
+    command.runs(context, [&context, flags] { create(context, *flags); });
 }
 
 } // namespace lade::cli

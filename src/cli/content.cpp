@@ -57,7 +57,7 @@ void add_list(const Command& group, Context& context) {
     add_filters(command, *filters);
     add_quiet(command, context, "print digests only");
     add_json(command, context);
-    command.callback([&context, filters] { context.command = [&context, filters] { list(context, *filters); }; });
+    command.runs(context, [&context, filters] { list(context, *filters); });
 }
 
 void active(Context& context, const Filters& filters) {
@@ -99,7 +99,7 @@ void add_active(const Command& group, Context& context) {
     add_quiet(command, context, "print refs only");
     add_json(command, context);
     command.add_option("-t,--timeout", flags->ignored, "accepted for ctr").group("");
-    command.callback([&context, flags] { context.command = [&context, flags] { active(context, flags->filters); }; });
+    command.runs(context, [&context, flags] { active(context, flags->filters); });
 }
 
 struct GetFlags {
@@ -136,7 +136,7 @@ void add_get(const Command& group, Context& context) {
     command.add_option("digest", flags->digest, "the blob, or the start of its digest").required();
     command.add_option("--offset", flags->offset, "begin at this byte; 512, 10MB, 1MiB").type_name("SIZE");
     command.add_option("--length", flags->length, "write at most that much").type_name("SIZE");
-    command.callback([&context, flags] { context.command = [&context, flags] { get(context, *flags); }; });
+    command.runs(context, [&context, flags] { get(context, *flags); });
 }
 
 void remove(Context& context, const std::vector<std::string>& digests) {
@@ -155,7 +155,7 @@ void add_remove(const Command& group, Context& context) {
         group.add_command("rm", "remove blobs, whatever refers to them", {"remove", "del", "delete"});
     auto digests = std::make_shared<std::vector<std::string>>();
     command.add_option("digest", *digests, "the blobs, or the starts of their digests");
-    command.callback([&context, digests] { context.command = [&context, digests] { remove(context, *digests); }; });
+    command.runs(context, [&context, digests] { remove(context, *digests); });
 }
 
 struct LabelFlags {
@@ -182,7 +182,7 @@ void add_label(const Command& group, Context& context) {
     command.add_option("digest", flags->digest, "the blob, or the start of its digest").required();
     command.add_option("label", flags->labels, "labels, key=value; key= removes one");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { label(context, *flags); }; });
+    command.runs(context, [&context, flags] { label(context, *flags); });
 }
 
 void prune_references(Context& context, bool dry) {
@@ -216,8 +216,7 @@ void add_prune(const Command& group, Context& context) {
     command.add_flag("--dry", flags->dry, "print what would change, and change nothing");
     command.add_flag("--async", flags->async, "accepted for ctr; the collection is always waited for");
     add_json(command, context);
-    command.callback(
-        [&context, flags] { context.command = [&context, flags] { prune_references(context, flags->dry); }; });
+    command.runs(context, [&context, flags] { prune_references(context, flags->dry); });
 }
 
 } // namespace

@@ -21,12 +21,10 @@ void add_fetch_image(const Command& group, Context& context) {
     auto flags = std::make_shared<FetchFlags>();
     flags->pull.add(command, context);
     command.add_flag("--metadata-only", flags->metadata_only, "manifests and configs, no layers");
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            transfer::PullOptions options = flags->pull.options(context);
-            options.layers = !flags->metadata_only;
-            flags->pull.pull(context, options, "fetched");
-        };
+    command.runs(context, [&context, flags] {
+        transfer::PullOptions options = flags->pull.options(context);
+        options.layers = !flags->metadata_only;
+        flags->pull.pull(context, options, "fetched");
     });
 }
 
@@ -44,12 +42,10 @@ void add_fetch_object(const Command& group, Context& context) {
     command.add_option("ref", flags->reference, "the object: user/app:1, host:5000/app@sha256:...").required();
     command.add_option("object", flags->others, "accepted for ctr, and not used").group("");
     flags->registry.add(command);
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            const oci::Reference reference = oci::Reference::parse(flags->reference);
-            Output output(context.stop());
-            transfer::fetch_object(reference, flags->registry.options(context.stop()), output, context.stop());
-        };
+    command.runs(context, [&context, flags] {
+        const oci::Reference reference = oci::Reference::parse(flags->reference);
+        Output output(context.stop());
+        transfer::fetch_object(reference, flags->registry.options(context.stop()), output, context.stop());
     });
 }
 
@@ -62,15 +58,13 @@ void add_fetch_blob(const Command& group, Context& context) {
     command.add_option("--media-type", flags->media_type, "what they are; a manifest's is looked for among manifests")
         .type_name("TYPE");
     flags->registry.add(command);
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            const oci::Reference reference = oci::Reference::parse(flags->reference);
-            std::vector<oci::Digest> digests;
-            std::ranges::transform(flags->others, std::back_inserter(digests), oci::Digest::parse);
-            Output output(context.stop());
-            transfer::fetch_blobs(reference, digests, flags->media_type, flags->registry.options(context.stop()),
-                                  output, context.stop());
-        };
+    command.runs(context, [&context, flags] {
+        const oci::Reference reference = oci::Reference::parse(flags->reference);
+        std::vector<oci::Digest> digests;
+        std::ranges::transform(flags->others, std::back_inserter(digests), oci::Digest::parse);
+        Output output(context.stop());
+        transfer::fetch_blobs(reference, digests, flags->media_type, flags->registry.options(context.stop()), output,
+                              context.stop());
     });
 }
 

@@ -156,7 +156,7 @@ void add_ingest(const Command& group, Context& context) {
         .type_name("DIGEST");
     add_blob_flags(ingest_command, flags->blob);
     add_json(ingest_command, context);
-    ingest_command.callback([&context, flags] { context.command = [&context, flags] { ingest(context, *flags); }; });
+    ingest_command.runs(context, [&context, flags] { ingest(context, *flags); });
 
     const Command edit_command = group.add_command("edit", "edit a blob's bytes into a new blob");
     needs_rows_only(edit_command, context);
@@ -168,21 +168,18 @@ void add_ingest(const Command& group, Context& context) {
         .type_name("COMMAND");
     add_blob_flags(edit_command, edit_flags->blob);
     add_json(edit_command, context);
-    edit_command.callback(
-        [&context, edit_flags] { context.command = [&context, edit_flags] { edit(context, *edit_flags); }; });
+    edit_command.runs(context, [&context, edit_flags] { edit(context, *edit_flags); });
 
     const Command abort_command = group.add_command("abort", "throw away what was ingested of unfinished blobs");
     auto refs = std::make_shared<std::vector<std::string>>();
     abort_command.add_option("ref", *refs, "the ingests, as content active lists them").required();
-    abort_command.callback([&context, refs] {
-        context.command = [&context, refs] {
-            static_cast<void>(context.existing_store());
-            store::Blobs blobs(context.store(), context.name_space);
-            for_each_item(*refs, [&](const std::string& ref) {
-                blobs.abort(ref, context.lease);
-                context.print(printable(ref) + "\n");
-            });
-        };
+    abort_command.runs(context, [&context, refs] {
+        static_cast<void>(context.existing_store());
+        store::Blobs blobs(context.store(), context.name_space);
+        for_each_item(*refs, [&](const std::string& ref) {
+            blobs.abort(ref, context.lease);
+            context.print(printable(ref) + "\n");
+        });
     });
 }
 

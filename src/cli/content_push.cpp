@@ -51,7 +51,7 @@ void add_push_object(const Command& group, Context& context) {
     command.add_option("type", flags->media_type, "its media type, if it does not say so itself");
     flags->push.add_output(command, context);
     flags->registry.add(command);
-    command.callback([&context, flags] { context.command = [&context, flags] { push_object(context, *flags); }; });
+    command.runs(context, [&context, flags] { push_object(context, *flags); });
 }
 
 } // namespace lade::cli

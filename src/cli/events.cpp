@@ -121,7 +121,7 @@ void add_events(const Command& app, Context& context) {
     command.add_option("--since", flags->since, "nothing older than this: RFC 3339, or 10m for that long ago")
         .type_name("TIME");
     command.add_flag("--json", context.json, "print one JSON object per line");
-    command.callback([&context, flags] { context.command = [&context, flags] { show(context, *flags); }; });
+    command.runs(context, [&context, flags] { show(context, *flags); });
 }
 
 } // namespace lade::cli

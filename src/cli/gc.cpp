@@ -85,7 +85,7 @@ void add_gc(const Command& app, Context& context) {
     auto dry_run = std::make_shared<bool>(false);
     command.add_flag("--dry-run", *dry_run, "only print what would be removed");
     add_json(command, context);
-    command.callback([&context, dry_run] { context.command = [&context, dry_run] { collect(context, *dry_run); }; });
+    command.runs(context, [&context, dry_run] { collect(context, *dry_run); });
 }
 
 } // namespace lade::cli

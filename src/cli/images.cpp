@@ -107,7 +107,7 @@ void add_list(const Command& group, Context& context) {
     command.add_flag("--ids", flags->ids, "show image IDs, too; with --quiet instead of names");
     add_quiet(command, context, "print names only");
     add_json(command, context);
-    command.callback([&context, flags] {
+    command.when_chosen([&context, flags] {
         // Snapshots are measured for it.
         context.needs_trees = context.json;
         context.command = [&context, flags] { list(context, *flags); };

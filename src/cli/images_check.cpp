@@ -173,7 +173,7 @@ void add_check(const Command& group, Context& context) {
     command.add_option("--platform", flags->platform, "what this platform needs");
     add_quiet(command, context, "print the names of complete and unpacked images only");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { check(context, *flags); }; });
+    command.runs(context, [&context, flags] { check(context, *flags); });
 }
 
 struct UsageFlags {
@@ -209,7 +209,7 @@ void add_usage(const Command& group, Context& context) {
     command.add_option("ref", flags->name, "the image").required();
     add_snapshotter(command, flags->snapshotter, "of this snapshotter");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { usage(context, *flags); }; });
+    command.runs(context, [&context, flags] { usage(context, *flags); });
 }
 
 } // namespace

@@ -106,7 +106,7 @@ void add_commit(const Command& group, Context& context) {
     command.add_flag("--force", flags->force, "replace what has the name");
     flags->progress.add(command, context);
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { commit(context, *flags); }; });
+    command.runs(context, [&context, flags] { commit(context, *flags); });
 }
 
 } // namespace lade::cli

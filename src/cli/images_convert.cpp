@@ -150,7 +150,7 @@ void add_convert(const Command& group, Context& context) {
     command.add_option("--max-ratio", flags->ratio, "of a layer to its compressed size").capture_default_str();
     flags->progress.add(command, context);
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { convert(context, *flags); }; });
+    command.runs(context, [&context, flags] { convert(context, *flags); });
 }
 
 } // namespace lade::cli

@@ -113,7 +113,7 @@ void add_copy(const Command& group, Context& context) {
     add_side(command, "--dst", "the target", flags->to);
     flags->registry.add_connection(command);
     flags->registry.add_verbose(command);
-    command.callback([command, &context, flags] {
+    command.when_chosen([command, &context, flags] {
         const bool in_store = flags->store.wanted(command);
         context.command = [&context, flags, in_store] {
             if (in_store)

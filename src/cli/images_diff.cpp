@@ -138,11 +138,9 @@ void add_image_diff(const Command& group, Context& context) {
     flags->flat.add(command, context);
     add_quiet(command, context, "print paths only");
     add_json(command, context);
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            doing([&] { return cat("diff ", printable(flags->first), ' ', printable(flags->second)); },
-                  [&] { diff(context, *flags); });
-        };
+    command.runs(context, [&context, flags] {
+        doing([&] { return cat("diff ", printable(flags->first), ' ', printable(flags->second)); },
+              [&] { diff(context, *flags); });
     });
 }
 

@@ -170,7 +170,7 @@ void add_export(const Command& group, Context& context) {
     command.add_flag("--local", flags->ignored, "accepted for ctr; always so here").group("");
     flags->progress.add(command, context);
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { export_images(context, *flags); }; });
+    command.runs(context, [&context, flags] { export_images(context, *flags); });
 }
 
 } // namespace lade::cli

@@ -97,10 +97,8 @@ void add_ls_files(const Command& group, Context& context) {
     flags->flat.add(command, context);
     add_quiet(command, context, "print paths only");
     add_json(command, context);
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            doing([&] { return cat("image ", printable(flags->name)); }, [&] { list_files(context, *flags); });
-        };
+    command.runs(context, [&context, flags] {
+        doing([&] { return cat("image ", printable(flags->name)); }, [&] { list_files(context, *flags); });
     });
 }
 
@@ -126,10 +124,8 @@ void add_cat(const Command& group, Context& context) {
     command.add_option("ref", flags->name, "the image").required();
     command.add_option("path", flags->paths, "the files, links followed inside the image").required();
     flags->flat.add(command, context);
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            doing([&] { return cat("image ", printable(flags->name)); }, [&] { cat_files(context, *flags); });
-        };
+    command.runs(context, [&context, flags] {
+        doing([&] { return cat("image ", printable(flags->name)); }, [&] { cat_files(context, *flags); });
     });
 }
 

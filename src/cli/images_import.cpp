@@ -171,7 +171,7 @@ void add_import(const Command& group, Context& context) {
     flags->progress.add(command, context, "no progress; print the images' names only");
     add_json(command, context);
     flags->limits.add(command);
-    command.callback([&context, flags] { context.command = [&context, flags] { import(context, *flags); }; });
+    command.runs(context, [&context, flags] { import(context, *flags); });
 }
 
 } // namespace lade::cli

@@ -122,20 +122,18 @@ void add_inspect(const Command& group, Context& context) {
     command.add_option("ref", flags->name, "the image").required();
     command.add_flag("--content", flags->content, "show labels and the text of JSON documents too");
     add_json(command, context);
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            const store::Image image = get_image(context, flags->name);
-            store::Blobs blobs(context.existing_store(), context.name_space);
-            Tree tree(blobs, flags->content);
-            if (!context.json) {
-                context.print(tree.text(image));
-                return;
-            }
-            Json document = to_json(image);
-            document["tree"] = tree.json(image.target);
-            document["config"] = tree.config(image.target);
-            context.print_json(document);
-        };
+    command.runs(context, [&context, flags] {
+        const store::Image image = get_image(context, flags->name);
+        store::Blobs blobs(context.existing_store(), context.name_space);
+        Tree tree(blobs, flags->content);
+        if (!context.json) {
+            context.print(tree.text(image));
+            return;
+        }
+        Json document = to_json(image);
+        document["tree"] = tree.json(image.target);
+        document["config"] = tree.config(image.target);
+        context.print_json(document);
     });
 }
 

@@ -90,7 +90,7 @@ void add_history(const Command& group, Context& context) {
     command.add_option("--platform", flags->platform, "of this platform");
     command.add_flag("--no-trunc", flags->whole, "whole commands, times and digests");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { history(context, *flags); }; });
+    command.runs(context, [&context, flags] { history(context, *flags); });
 }
 
 // Bottom layers first, children below them, each with the images that end there.
@@ -188,7 +188,7 @@ void add_tree(const Command& group, Context& context) {
     auto names = std::make_shared<std::vector<std::string>>();
     command.add_option("ref", *names, "images whose trees are shown; all unless given");
     add_json(command, context);
-    command.callback([&context, names] { context.command = [&context, names] { show_tree(context, *names); }; });
+    command.runs(context, [&context, names] { show_tree(context, *names); });
 }
 
 } // namespace

@@ -111,7 +111,7 @@ void add_mounting(const Command& group, Context& context) {
     mount_command.add_flag("--sync-fs", flags->ignored, "accepted for ctr: what is unpacked is always on disk");
     flags->unpack.add(mount_command, context);
     add_json(mount_command, context);
-    mount_command.callback([&context, flags] {
+    mount_command.when_chosen([&context, flags] {
         // In a user namespace of the command's own nobody would see what it mounts.
         context.needs_trees = flags->target.empty();
         context.command = [&context, flags] { mount(context, *flags); };
@@ -124,9 +124,7 @@ void add_mounting(const Command& group, Context& context) {
     unmount_command.add_flag("--rm", unmount_flags->remove, "remove the snapshot and its lease, too");
     unmount_command.add_option("--snapshotter", unmount_flags->snapshotter, "of this snapshotter")
         .envname("CONTAINERD_SNAPSHOTTER");
-    unmount_command.callback([&context, unmount_flags] {
-        context.command = [&context, unmount_flags] { unmount(context, *unmount_flags); };
-    });
+    unmount_command.runs(context, [&context, unmount_flags] { unmount(context, *unmount_flags); });
 }
 
 } // namespace lade::cli

@@ -78,7 +78,7 @@ void add_tag(const Command& group, Context& context) {
     command.add_flag("--local", flags->local, "accepted for ctr; always so here");
     command.add_flag("--skip-reference-check", flags->skip_check, "take the names as they are, references or not");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { tag(context, *flags); }; });
+    command.runs(context, [&context, flags] { tag(context, *flags); });
 }
 
 struct LabelFlags {
@@ -114,7 +114,7 @@ void add_label(const Command& group, Context& context) {
     command.add_option("label", flags->labels, "key=value; key= removes the key");
     command.add_flag("-r,--replace-all", flags->replace_all, "remove all other labels");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { label(context, *flags); }; });
+    command.runs(context, [&context, flags] { label(context, *flags); });
 }
 
 struct RemoveFlags {
@@ -150,21 +150,19 @@ void add_remove(const Command& group, Context& context) {
     command.add_flag("--force", flags->force, "remove all names of an image that is given by its ID");
     command.add_flag("--sync", flags->sync, "accepted for ctr; removal always waits");
     add_json(command, context);
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            context.collect_at_end();
-            Json gone = Json::array();
-            const auto remove_one = [&](const std::string& text) {
-                const std::vector<std::string> removed = remove(context, text, flags->force);
-                for (const std::string& name : removed)
-                    gone.push_back(name);
-                if (!removed.empty() && !context.json)
-                    context.print(join(removed, "\n") + "\n");
-            };
-            for_each_item(flags->names, remove_one);
-            if (context.json)
-                context.print_json(gone);
+    command.runs(context, [&context, flags] {
+        context.collect_at_end();
+        Json gone = Json::array();
+        const auto remove_one = [&](const std::string& text) {
+            const std::vector<std::string> removed = remove(context, text, flags->force);
+            for (const std::string& name : removed)
+                gone.push_back(name);
+            if (!removed.empty() && !context.json)
+                context.print(join(removed, "\n") + "\n");
         };
+        for_each_item(flags->names, remove_one);
+        if (context.json)
+            context.print_json(gone);
     });
 }
 
@@ -205,7 +203,7 @@ void add_prune(const Command& group, Context& context) {
     add_filters(command, flags->filters);
     command.add_flag("--all", flags->all, "every image that no container uses");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { prune(context, *flags); }; });
+    command.runs(context, [&context, flags] { prune(context, *flags); });
 }
 
 } // namespace

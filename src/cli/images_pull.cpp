@@ -62,7 +62,7 @@ void add_pull(const Command& group, Context& context) {
     command.add_flag("--print-chainid", flags->print_chain_id, "print the chain ID of what was unpacked");
     command.add_flag("--local,--sync-fs", flags->ignored, "accepted for ctr; always so here").group("");
     flags->limits.add(command);
-    command.callback([&context, flags] { context.command = [&context, flags] { pull(context, *flags); }; });
+    command.runs(context, [&context, flags] { pull(context, *flags); });
 }
 
 } // namespace lade::cli

@@ -85,7 +85,7 @@ void add_push(const Command& group, Context& context) {
         .type_name("TYPE")
         .needs(manifest);
     flags->registry.add(command);
-    command.callback([&context, flags] { context.command = [&context, flags] { push(context, *flags); }; });
+    command.runs(context, [&context, flags] { push(context, *flags); });
     add_copy(group, context);
 }
 

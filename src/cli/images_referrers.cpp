@@ -104,7 +104,7 @@ void add_referrers(const Command& group, Context& context) {
     add_quiet(command, context, "print digests only");
     add_json(command, context);
     flags->registry.add(command);
-    command.callback([&context, flags] { context.command = [&context, flags] { list(context, *flags); }; });
+    command.runs(context, [&context, flags] { list(context, *flags); });
 }
 
 } // namespace lade::cli

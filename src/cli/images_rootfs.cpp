@@ -49,10 +49,8 @@ void add_export_rootfs(const Command& group, Context& context) {
     command.add_option("ref", flags->name, "the image").required();
     command.add_option("out", flags->output, "the file, or - for standard output").required();
     flags->flat.add(command, context);
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            doing([&] { return cat("export ", printable(flags->name)); }, [&] { export_rootfs(context, *flags); });
-        };
+    command.runs(context, [&context, flags] {
+        doing([&] { return cat("export ", printable(flags->name)); }, [&] { export_rootfs(context, *flags); });
     });
 }
 

@@ -50,7 +50,7 @@ void add_unpack(const Command& group, Context& context) {
     command.add_flag("--print-chainid", flags->print_chain_id, "print the chain ID");
     flags->unpack.add(command, context);
     add_json(command, context);
-    command.callback([&context, flags] {
+    command.when_chosen([&context, flags] {
         // What lies in a directory of theirs shall be theirs.
         context.needs_trees = flags->directory.empty();
         context.command = [&context, flags] { unpack(context, *flags); };

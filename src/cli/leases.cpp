@@ -114,7 +114,7 @@ void add_list(const Command& group, Context& context) {
     add_filters(command, *filters);
     add_quiet(command, context, "print ids only");
     add_json(command, context);
-    command.callback([&context, filters] { context.command = [&context, filters] { list(context, *filters); }; });
+    command.runs(context, [&context, filters] { list(context, *filters); });
 }
 
 void add_create(const Command& group, Context& context) {
@@ -125,7 +125,7 @@ void add_create(const Command& group, Context& context) {
     command.add_option("-x,--expires", flags->expires, "how long it lasts; 0 for ever").capture_default_str();
     command.add_option("label", flags->labels, "labels, key=value");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { create(context, *flags); }; });
+    command.runs(context, [&context, flags] { create(context, *flags); });
 }
 
 void add_remove(const Command& group, Context& context) {
@@ -138,16 +138,14 @@ void add_remove(const Command& group, Context& context) {
     auto flags = std::make_shared<Flags>();
     command.add_option("id", flags->ids, "the leases");
     command.add_flag("--sync", flags->sync, "accepted for ctr; removal always waits");
-    command.callback([&context, flags] {
-        context.command = [&context, flags] {
-            store::Leases leases(context.store(), context.name_space);
-            context.collect_at_end();
-            for_each_item(flags->ids, [&](const std::string& id) {
-                if (!leases.remove(id))
-                    throw Error(ErrorKind::not_found, "lease ", printable(id), " not found");
-                context.print(printable(id) + "\n");
-            });
-        };
+    command.runs(context, [&context, flags] {
+        store::Leases leases(context.store(), context.name_space);
+        context.collect_at_end();
+        for_each_item(flags->ids, [&](const std::string& id) {
+            if (!leases.remove(id))
+                throw Error(ErrorKind::not_found, "lease ", printable(id), " not found");
+            context.print(printable(id) + "\n");
+        });
     });
 }
 
@@ -178,18 +176,15 @@ Command add_change(const Command& group, Context& context, const std::string& na
     command.add_option("lease", flags->lease, "the lease").required();
     command.add_option("type", flags->type, "content, images, ingests or snapshots/<snapshotter>").required();
     command.add_option("key", flags->keys, "digests, names, refs or keys").required();
-    command.callback([&context, flags, each] {
-        context.command = [&context, flags, each] {
-            static_cast<void>(store::Leases(context.existing_store(), context.name_space).get(flags->lease));
-            store::Leases leases(context.store(), context.name_space);
-            const bool adds = each == &store::Leases::add;
-            if (!adds)
-                context.collect_at_end();
-            for_each_item(flags->keys, [&](const std::string& key) {
-                (leases.*each)(flags->lease,
-                               {.type = flags->type, .key = adds ? key_of(context, flags->type, key) : key});
-            });
-        };
+    command.runs(context, [&context, flags, each] {
+        static_cast<void>(store::Leases(context.existing_store(), context.name_space).get(flags->lease));
+        store::Leases leases(context.store(), context.name_space);
+        const bool adds = each == &store::Leases::add;
+        if (!adds)
+            context.collect_at_end();
+        for_each_item(flags->keys, [&](const std::string& key) {
+            (leases.*each)(flags->lease, {.type = flags->type, .key = adds ? key_of(context, flags->type, key) : key});
+        });
     });
     return command;
 }
@@ -200,7 +195,7 @@ void add_resources(const Command& group, Context& context) {
     auto id = std::make_shared<std::string>();
     command.add_option("lease", *id, "the lease").required();
     add_json(command, context);
-    command.callback([&context, id] { context.command = [&context, id] { resources(context, *id); }; });
+    command.runs(context, [&context, id] { resources(context, *id); });
 }
 
 } // namespace

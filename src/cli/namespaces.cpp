@@ -72,39 +72,33 @@ void add_namespaces(const Command& group, Context& context) {
     add_quiet(ls, context, "print names only");
     add_json(ls, context);
     add_filters(ls, flags->filters);
-    ls.callback([&context, flags] { context.command = [&context, flags] { list(context, flags->filters); }; });
+    ls.runs(context, [&context, flags] { list(context, flags->filters); });
 
     const Command create = group.add_command("create", "make a namespace", {"c"});
     needs_rows_only(create, context);
     create.add_option("name", flags->name, "its name").required();
     create.add_option("label", flags->labels, "labels, key=value");
-    create.callback([&context, flags] {
-        context.command = [&context, flags] {
-            store::Namespaces(context.store()).create(flags->name, parse_labels(flags->labels));
-        };
+    create.runs(context, [&context, flags] {
+        store::Namespaces(context.store()).create(flags->name, parse_labels(flags->labels));
     });
 
     const Command label = group.add_command("label", "set labels; key= removes one");
     needs_rows_only(label, context);
     label.add_option("name", flags->name, "the namespace; made when there is none").required();
     label.add_option("label", flags->labels, "labels, key=value");
-    label.callback([&context, flags] {
-        context.command = [&context, flags] {
-            store::Namespaces(context.store()).label(flags->name, parse_labels(flags->labels));
-        };
+    label.runs(context, [&context, flags] {
+        store::Namespaces(context.store()).label(flags->name, parse_labels(flags->labels));
     });
 
     const Command rm = group.add_command("rm", "remove empty namespaces", {"remove"});
     rm.add_option("name", flags->names, "the namespaces").required();
     rm.add_flag("-c,--cgroup", flags->cgroup, "accepted for ctr").group("");
-    rm.callback([&context, flags] {
-        context.command = [&context, flags] {
-            for_each_item(flags->names, [&](const std::string& name) {
-                // As ctr has it: one that is gone already is gone.
-                remove(context, name);
-                context.print(printable(name) + "\n");
-            });
-        };
+    rm.runs(context, [&context, flags] {
+        for_each_item(flags->names, [&](const std::string& name) {
+            // As ctr has it: one that is gone already is gone.
+            remove(context, name);
+            context.print(printable(name) + "\n");
+        });
     });
 }
 

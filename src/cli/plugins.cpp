@@ -90,7 +90,7 @@ void add_plugins(const Command& group, Context& context) {
     add_quiet(ls, context, "print ids only");
     ls.add_flag("-d,--detailed", flags->detailed, "what each needs, and why it does not work");
     add_json(ls, context);
-    ls.callback([&context, flags] { context.command = [&context, flags] { list(context, *flags); }; });
+    ls.runs(context, [&context, flags] { list(context, *flags); });
 }
 
 } // namespace lade::cli

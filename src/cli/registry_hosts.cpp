@@ -111,7 +111,7 @@ void add_registry_hosts(const Command& group, Context& context) {
     command.add_option("ref", flags->reference, "the image: alpine, user/app:1, host:5000/app").required();
     flags->registry.add_connection(command);
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { list(context, *flags); }; });
+    command.runs(context, [&context, flags] { list(context, *flags); });
 }
 
 } // namespace lade::cli

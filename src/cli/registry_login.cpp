@@ -90,11 +90,11 @@ void add_registry_logins(const Command& group, Context& context) {
                            "a host on another site that may see them (repeatable)");
     in->registry.add_connection(login_command);
     in->registry.add_verbose(login_command);
-    login_command.callback([&context, in] { context.command = [&context, in] { login(context, *in); }; });
+    login_command.runs(context, [&context, in] { login(context, *in); });
 
     auto out = std::make_shared<Flags>();
     const Command logout_command = add(group, context, "logout", "forget credentials, wherever they are kept", *out);
-    logout_command.callback([&context, out] { context.command = [&context, out] { logout(context, *out); }; });
+    logout_command.runs(context, [&context, out] { logout(context, *out); });
 }
 
 } // namespace lade::cli

@@ -123,11 +123,9 @@ void add_snapshots_diff(const Command& group, Context& context, const Snapshotte
     command.add_flag("--no-lease", flags->no_lease, "leave what is stored to the next collection");
     flags->progress.add(command, context, "no progress where it is stored");
     add_json(command, context);
-    command.callback([&context, flags, flag] {
-        context.command = [&context, flags, flag] {
-            const std::string what = flags->second.empty() ? flags->first : cat(flags->first, ' ', flags->second);
-            doing([&] { return cat("diff ", printable(what)); }, [&] { diff(context, *flags, flag); });
-        };
+    command.runs(context, [&context, flags, flag] {
+        const std::string what = flags->second.empty() ? flags->first : cat(flags->first, ' ', flags->second);
+        doing([&] { return cat("diff ", printable(what)); }, [&] { diff(context, *flags, flag); });
     });
 }
 

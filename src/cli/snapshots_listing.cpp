@@ -175,8 +175,7 @@ void add_snapshot_listings(const Command& group, Context& context, const Snapsho
     auto flags = std::make_shared<Flags>();
     flags->snapshotter = flag;
     const auto add = [&](const Command& command, void (*work)(Context&, const Flags&)) {
-        command.callback(
-            [&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
+        command.runs(context, [&context, flags, work] { work(context, *flags); });
     };
 
     const Command ls = group.add_command("ls", "list snapshots", {"list"});

@@ -129,8 +129,7 @@ void add_create(const Command& group, Context& context, const SnapshotterFlag& s
     if (is_view)
         command.add_flag("--no-lease", flags->no_lease, "leave it to the next collection");
     add_json(command, context);
-    command.callback(
-        [&context, flags, kind] { context.command = [&context, flags, kind] { create(context, *flags, kind); }; });
+    command.runs(context, [&context, flags, kind] { create(context, *flags, kind); });
 }
 
 void add_commit(const Command& group, Context& context, const SnapshotterFlag& snapshotter) {
@@ -143,7 +142,7 @@ void add_commit(const Command& group, Context& context, const SnapshotterFlag& s
         .type_name("NAME");
     command.add_list("--label", flags->labels, "a label, key=value; may be repeated").type_name("KEY=VALUE");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { commit(context, *flags); }; });
+    command.runs(context, [&context, flags] { commit(context, *flags); });
 }
 
 } // namespace

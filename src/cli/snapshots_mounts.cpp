@@ -64,8 +64,7 @@ void add_snapshot_mounts(const Command& group, Context& context, const Snapshott
     auto flags = std::make_shared<Flags>();
     flags->snapshotter = flag;
     const auto add = [&](const Command& command, void (*work)(Context&, const Flags&)) {
-        command.callback(
-            [&context, flags, work] { context.command = [&context, flags, work] { work(context, *flags); }; });
+        command.runs(context, [&context, flags, work] { work(context, *flags); });
     };
 
     const Command mounts_command = group.add_command("mounts", "print how to mount an active snapshot or view", {"m"});

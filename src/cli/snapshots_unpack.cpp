@@ -62,7 +62,7 @@ void add_snapshot_unpack(const Command& group, Context& context, const Snapshott
     command.add_flag("--sync-fs", flags->ignored, "accepted for ctr: what is unpacked is always on disk");
     flags->unpack.add(command, context);
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { unpack(context, *flags); }; });
+    command.runs(context, [&context, flags] { unpack(context, *flags); });
 }
 
 } // namespace lade::cli

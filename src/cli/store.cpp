@@ -51,7 +51,7 @@ void add_store(const Command& group, Context& context) {
     command.add_option("setting", flags->name, "content-sharing or overlay-mount-options: print this one only");
     command.add_option("value", flags->value, "its new value: shared or isolated; a comma list of mount options");
     add_json(command, context);
-    command.callback([&context, flags] { context.command = [&context, flags] { config(context, *flags); }; });
+    command.runs(context, [&context, flags] { config(context, *flags); });
 }
 
 } // namespace lade::cli

@@ -70,8 +70,7 @@ void add_unshare(const Command& app, Context& context) {
         app.add_command("unshare", "run a command where mounts are private, as root of a namespace");
     auto arguments = std::make_shared<std::vector<std::string>>();
     command.add_option("command", *arguments, "the command and its arguments; a shell unless given");
-    command.callback(
-        [&context, arguments] { context.command = [&context, arguments] { unshare(context, *arguments); }; });
+    command.runs(context, [&context, arguments] { unshare(context, *arguments); });
 }
 
 } // namespace lade::cli

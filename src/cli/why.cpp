@@ -48,11 +48,9 @@ void add_content_why(const Command& group, Context& context) {
     auto digest = std::make_shared<std::string>();
     command.add_option("digest", *digest, "the blob, or the start of its digest").required();
     add_json(command, context);
-    command.callback([&context, digest] {
-        context.command = [&context, digest] {
-            const oci::Digest wanted = resolve_digest(context, *digest);
-            print(context, store::why_content(context.existing_store(), context.name_space, wanted));
-        };
+    command.runs(context, [&context, digest] {
+        const oci::Digest wanted = resolve_digest(context, *digest);
+        print(context, store::why_content(context.existing_store(), context.name_space, wanted));
     });
 }
 
@@ -62,12 +60,10 @@ void add_snapshots_why(const Command& group, Context& context, const Snapshotter
     auto key = std::make_shared<std::string>();
     command.add_option("key", *key, "the snapshot").required();
     add_json(command, context);
-    command.callback([&context, key, flag] {
-        context.command = [&context, key, flag] {
-            store::Snapshots snapshots = existing_snapshots(context, flag);
-            print(context, store::why_snapshot(context.existing_store(), context.name_space,
-                                               std::string(snapshots.kind().name()), snapshots.complete(*key)));
-        };
+    command.runs(context, [&context, key, flag] {
+        store::Snapshots snapshots = existing_snapshots(context, flag);
+        print(context, store::why_snapshot(context.existing_store(), context.name_space,
+                                           std::string(snapshots.kind().name()), snapshots.complete(*key)));
     });
 }
 
