@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "oci/layout.hpp"
 #include "oci/reference.hpp"
 #include "oci/schema1.hpp"
 
@@ -121,6 +122,19 @@ std::string docker_manifest(const Descriptor& config, const std::vector<Descript
                    {"config", describe(config)},
                    {"layers", std::move(list)}}
         .dump();
+}
+
+std::vector<Descriptor> named_images(Descriptor image, const std::vector<std::string>& names) {
+    std::vector<Descriptor> list;
+    for (const std::string& name : names) {
+        image.annotations = {{std::string(annotation::image_name), name}};
+        if (const auto tag = Reference::parse(name).tag())
+            image.annotations.emplace(annotation::reference_name, *tag);
+        list.push_back(image);
+    }
+    if (list.empty())
+        list.push_back(std::move(image));
+    return list;
 }
 
 std::string list_docker_images(const std::vector<DockerImage>& images) {

@@ -48,6 +48,10 @@ DockerLayer parse_docker_layer(std::string_view text, const std::string& id);
 // The manifest that an image of such an archive gets, to the byte the one that containerd makes of it.
 std::string docker_manifest(const Descriptor& config, const std::vector<Descriptor>& layers);
 
+// The image once for each name, with that and its tag as annotations, as index.json lists it; as it is where there is
+// no name.
+std::vector<Descriptor> named_images(Descriptor image, const std::vector<std::string>& names);
+
 // The text of a manifest.json that lists these.
 std::string list_docker_images(const std::vector<DockerImage>& images);
 

@@ -34,9 +34,8 @@ public:
         : origin_(origin), files_(files), provider_(provider), options_(options), missing_(missing), stop_(stop) {}
 
     ArchiveChoice run() {
-        const DockerRules rules{.compress = options_.compress,
-                                .is_wanted = [&](const oci::Descriptor& image) { return is_wanted(image); },
-                                .ratio = options_.limits.ratio};
+        const DockerRules rules{.layers = {.compress = options_.compress, .ratio = options_.limits.ratio},
+                                .is_wanted = [&](const oci::Descriptor& image) { return is_wanted(image); }};
         ArchiveListing listing = list_archive(origin_, files_, provider_, rules, missing_, stop_);
         choice_.index = std::move(listing.index);
         listed_ = std::move(listing.images);

@@ -7,6 +7,7 @@
 #include "oci/derived_image.hpp"
 #include "oci/docker_archive.hpp"
 #include "oci/layout.hpp"
+#include "transfer/docker_repositories.hpp"
 
 namespace lade::transfer {
 

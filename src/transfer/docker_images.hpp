@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The images of a docker archive, of any age, as images of today (registry-and-unpack.md 7.2): manifests are made, and
-// configs where there are none.
+// The images of a docker archive as images of today (registry-and-unpack.md 7.2): manifests are made. Those of archives
+// without manifest.json are docker_repositories'.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "transfer/archive_provider.hpp"
+#include "transfer/docker_layers.hpp"
 #include "transfer/fetch.hpp"
 #include "transfer/image_files.hpp"
 #include "transfer/missing_blobs.hpp"
@@ -16,9 +17,8 @@
 namespace lade::transfer {
 
 struct DockerRules {
-    bool compress = false;                                 // plain layers are stored compressed
+    DockerLayerRules layers;
     std::function<bool(const oci::Descriptor&)> is_wanted; // by platform and names
-    std::uint64_t ratio = 0;                               // archive::Limits
 };
 
 // One for each name, which is an annotation, or one for an image without any. Of those that are wanted the manifests
@@ -29,9 +29,10 @@ std::vector<oci::Descriptor> docker_images(const Origin& origin, const ImageFile
                                            const DockerRules& rules, MissingBlobs& missing,
                                            const std::stop_token& stop);
 
-// The same of an archive from before docker 1.10, which has `repositories` but no manifest.json. Layers are read to
-// find out what they are.
-std::vector<oci::Descriptor> old_docker_images(const Origin& origin, const ImageFiles& files, const DockerRules& rules,
-                                               const std::stop_token& stop);
+// For both forms: the config and the manifest become blobs, and `listed`, which tell names and platform, are of that
+// manifest.
+std::vector<oci::Descriptor> put_docker_image(const Origin& origin, const std::string& config,
+                                              const std::vector<oci::Descriptor>& layers,
+                                              std::vector<oci::Descriptor> listed, const std::stop_token& stop);
 
 } // namespace lade::transfer

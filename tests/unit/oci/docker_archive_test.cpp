@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "oci/docker_archive.hpp"
+#include "oci/layout.hpp"
 #include "unit/kind_of.hpp"
 
 using lade::cat;
@@ -30,6 +32,23 @@ TEST_SUITE("oci") {
         for (int i = 0; i < 1001; ++i)
             many += i == 0 ? R"({"Config":"c"})" : R"(,{"Config":"c"})";
         CHECK(kind_of([&] { lade::oci::parse_docker_manifest(many + "]"); }) == ErrorKind::resource_exhausted);
+    }
+
+    TEST_CASE("docker archive: an image under each of its names") {
+        const lade::oci::Descriptor image{.media_type = "type", .digest = lade::oci::Digest::of("x"), .size = 1};
+        const std::string tagged = "docker.io/library/a:1";
+        const std::string pinned = cat("host:5000/b@", image.digest);
+        const auto named = lade::oci::named_images(image, {tagged, pinned});
+        REQUIRE(named.size() == 2);
+        CHECK(named[0].digest == image.digest);
+        CHECK(named[0].annotations ==
+              std::map<std::string, std::string>{{std::string(lade::oci::annotation::image_name), tagged},
+                                                 {std::string(lade::oci::annotation::reference_name), "1"}});
+        CHECK(named[1].annotations ==
+              std::map<std::string, std::string>{{std::string(lade::oci::annotation::image_name), pinned}});
+        const auto nameless = lade::oci::named_images(image, {});
+        REQUIRE(nameless.size() == 1);
+        CHECK(nameless[0].annotations.empty());
     }
 
     TEST_CASE("docker archive: repositories") {
