@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // hosts.toml as it is written (registry-and-unpack.md 2.9): nothing is looked up, no other file is read.
-// The only user of toml++.
 #pragma once
 
 #include <chrono>
