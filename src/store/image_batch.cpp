@@ -8,18 +8,23 @@ namespace lade::store {
 std::vector<std::optional<Image>> put_images(Store& store, const std::string& name_space, const std::string& lease,
                                              const std::vector<ReadImage>& images, const std::string& platform) {
     meta::Transaction transaction(store.database());
-    meta::Namespaces(store.database()).ensure(name_space);
     meta::Images rows(store.database(), name_space);
     std::vector<std::optional<Image>> before;
     before.reserve(images.size());
     for (const ReadImage& one : images) {
         before.push_back(rows.find(one.image.name));
-        hold_by_lease(store, name_space, lease, rows.put(one.image));
-        if (one.summary)
-            meta::Summaries(store.database()).put(one.image.target.digest, platform, *one.summary);
+        put_image_row(store, name_space, lease, one, platform);
     }
     transaction.commit();
     return before;
+}
+
+void put_image_row(Store& store, const std::string& name_space, const std::string& lease, const ReadImage& image,
+                   const std::string& platform) {
+    meta::Namespaces(store.database()).ensure(name_space);
+    hold_by_lease(store, name_space, lease, meta::Images(store.database(), name_space).put(image.image));
+    if (image.summary)
+        meta::Summaries(store.database()).put(image.image.target.digest, platform, *image.summary);
 }
 
 void hold_by_lease(Store& store, const std::string& name_space, const std::string& lease, const Image& image) {

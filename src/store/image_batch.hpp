@@ -20,6 +20,10 @@ struct ReadImage {
 std::vector<std::optional<Image>> put_images(Store& store, const std::string& name_space, const std::string& lease,
                                              const std::vector<ReadImage>& images, const std::string& platform);
 
+// One of them, in the transaction of whoever calls, who has looked at what had the name.
+void put_image_row(Store& store, const std::string& name_space, const std::string& lease, const ReadImage& image,
+                   const std::string& platform);
+
 // For who writes an image, in that transaction.
 void hold_by_lease(Store& store, const std::string& name_space, const std::string& lease, const Image& image);
 

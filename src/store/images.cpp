@@ -85,10 +85,7 @@ void Images::require_free(const Image& image) {
 void Images::put_same(const Image& image, const std::string& platform, const std::optional<Summary>& summary) {
     meta::Transaction transaction(store_.database());
     require_free(image);
-    meta::Namespaces(store_.database()).ensure(namespace_);
-    hold_by_lease(meta::Images(store_.database(), namespace_).put(image));
-    if (summary)
-        meta::Summaries(store_.database()).put(image.target.digest, platform, *summary);
+    put_image_row(store_, namespace_, lease_, {.image = image, .summary = summary}, platform);
     transaction.commit();
 }
 
