@@ -82,6 +82,20 @@ void Members::add_link(const Entry& entry) {
     add(name, std::move(target));
 }
 
+void Members::read(TarReader& tar, const TakeFile& file) {
+    while (const auto entry = tar.next()) {
+        if (entry->type == EntryType::symlink || entry->type == EntryType::hard_link)
+            add_link(*entry);
+        if (entry->type != EntryType::file)
+            continue;
+        const std::string name = member_name(entry->name);
+        const auto offset = tar.data_offset();
+        if (!offset)
+            throw Error(ErrorKind::unimplemented, "entry ", printable(name), ": is a sparse file");
+        file(name, *entry, *offset);
+    }
+}
+
 std::optional<std::size_t> Members::find(std::string_view name) const {
     std::string at = member_name(name);
     for (int links = 0; links <= max_links; ++links) {

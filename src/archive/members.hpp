@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,6 +30,11 @@ public:
     void add_file(const std::string& name, std::size_t number);
     // Of a symbolic or hard link, whose target need not be there yet. invalid_argument as well when it leads out.
     void add_link(const Entry& entry);
+
+    // Goes through an archive to its end: links are added, everything but files and links is passed over. `file` is
+    // called for each file, which it adds, or does not, and may read the data of. unimplemented: a file is sparse.
+    using TakeFile = std::function<void(const std::string& name, const Entry& entry, std::uint64_t data_offset)>;
+    void read(TarReader& tar, const TakeFile& file);
 
     // The file of that name, links followed. invalid_argument: the name is none, or links lead in a circle.
     std::optional<std::size_t> find(std::string_view name) const;

@@ -98,12 +98,9 @@ public:
     explicit TarFiles(Fd file) : file_(std::move(file)) {
         archive::SkippingFile source(file_.get(), "archive");
         archive::TarReader tar(source);
-        while (const auto entry = tar.next()) {
-            if (entry->type == archive::EntryType::file)
-                add(*entry, tar.data_offset());
-            else if (entry->type == archive::EntryType::symlink || entry->type == archive::EntryType::hard_link)
-                members_.add_link(*entry);
-        }
+        members_.read(tar, [&](const std::string& name, const archive::Entry& entry, std::uint64_t offset) {
+            add(name, {.offset = offset, .length = entry.size});
+        });
         cut_ = !tar.has_end_mark();
     }
 
@@ -126,11 +123,7 @@ private:
         return std::make_unique<FileSource>(file_.get(), "archive", place.offset + offset, place.length - offset);
     }
 
-    void add(const archive::Entry& entry, const std::optional<std::uint64_t>& offset) {
-        const std::string name = archive::member_name(entry.name);
-        if (!offset)
-            throw Error(ErrorKind::unimplemented, "entry ", printable(name), ": is a sparse file");
-        const archive::Extent place{.offset = *offset, .length = entry.size};
+    void add(const std::string& name, const archive::Extent& place) {
         if (const auto before = members_.find_file(name); before && is_same(places_[*before], place))
             return;
         members_.add_file(name, places_.size());

@@ -103,12 +103,9 @@ public:
         const std::unique_ptr<Source> plain = archive::decompress(counted);
         Bounded bounded(*plain, item, rules_.ratio);
         archive::TarReader tar(bounded);
-        while (const auto entry = tar.next()) {
-            if (entry->type == archive::EntryType::file)
-                add(*entry, tar);
-            else if (entry->type == archive::EntryType::symlink || entry->type == archive::EntryType::hard_link)
-                members_.add_link(*entry);
-        }
+        members_.read(tar, [&](const std::string& name, const archive::Entry& entry, std::uint64_t /*offset*/) {
+            add(name, entry.size, tar);
+        });
         cut_ = !tar.has_end_mark();
     }
 
@@ -136,10 +133,7 @@ private:
         std::optional<std::string> text;
     };
 
-    void add(const archive::Entry& entry, archive::TarReader& tar) {
-        const std::string name = archive::member_name(entry.name);
-        if (!tar.data_offset())
-            throw Error(ErrorKind::unimplemented, "entry ", printable(name), ": is a sparse file");
+    void add(const std::string& name, std::uint64_t size, archive::TarReader& tar) {
         EntrySource data(tar);
         if (const auto before = members_.find_file(name)) {
             check_same(name, files_[*before], data);
@@ -147,7 +141,7 @@ private:
         }
         // Before its bytes are of any consequence.
         members_.add_file(name, files_.size());
-        files_.push_back(doing([&] { return printable(name); }, [&] { return keep(name, entry.size, data); }));
+        files_.push_back(doing([&] { return printable(name); }, [&] { return keep(name, size, data); }));
     }
 
     Kept keep(const std::string& name, std::uint64_t size, Source& data) {

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <string>
 
 #include "archive/members.hpp"
 #include "archive/skipping.hpp"
 #include "archive/tar.hpp"
 #include "base/fd.hpp"
+#include "base/text.hpp"
 #include "unit/archive/tar_builder.hpp"
 #include "unit/kind_of.hpp"
 #include "unit/temporary.hpp"
@@ -77,6 +79,40 @@ TEST_SUITE("archive") {
         for (std::size_t i = 0; i < 100'000; ++i)
             many.add_file(std::to_string(i), i);
         CHECK(kind_of([&] { many.add_file("x", 0); }) == ErrorKind::resource_exhausted);
+    }
+
+    TEST_CASE("members: an archive is gone through once") {
+        const std::string text = TarBuilder()
+                                     .dir("d")
+                                     .file("./d//a", "text")
+                                     .symlink("a", "d/b")
+                                     .link("d/a", "h")
+                                     .add({.type = '6', .name = "pipe"})
+                                     .str();
+        StringSource source(text);
+        TarReader tar(source);
+        Members members;
+        std::string seen;
+        members.read(tar, [&](const std::string& name, const Entry& entry, std::uint64_t offset) {
+            seen += cat(name, ' ', entry.size, ' ', text.substr(offset, entry.size), '\n');
+            members.add_file(name, 3);
+        });
+        CHECK(seen == "d/a 4 text\n");
+        CHECK(members.find("d/b") == 3U);
+        CHECK(members.find("h") == 3U);
+        CHECK_FALSE(members.find("pipe"));
+        CHECK(tar.has_end_mark());
+
+        const std::string sparse =
+            TarBuilder()
+                .pax(TarBuilder::record("GNU.sparse.major", "1") + TarBuilder::record("GNU.sparse.minor", "0") +
+                     TarBuilder::record("GNU.sparse.name", "s") + TarBuilder::record("GNU.sparse.realsize", "9"))
+                .file("s", TarBuilder::padded("1\n5\n1\n") + "x")
+                .str();
+        StringSource holes(sparse);
+        TarReader sparse_tar(holes);
+        CHECK(kind_of([&] { members.read(sparse_tar, [](const std::string&, const Entry&, std::uint64_t) {}); }) ==
+              ErrorKind::unimplemented);
     }
 
     TEST_CASE("tar: data that nobody asks for is passed over") {
