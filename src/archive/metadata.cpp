@@ -25,6 +25,14 @@ int set_xattr(int fd, const std::string& name, const std::string& value) {
     return errno == EBADF ? XattrsOf(fd).set(name, value) : errno;
 }
 
+// The kernel has them of files and directories alone. A hard link is whatever it leads to.
+bool may_have_user_xattrs(int fd) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0)
+        throw_errno(errno, "stat");
+    return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
 } // namespace
 
 Times times_of(const Entry& entry) {
@@ -63,12 +71,11 @@ void Metadata::set_xattrs(int fd, const Entry& entry) {
         const int code = set_xattr(fd, name, value);
         if (code == 0)
             continue;
-        const bool plain =
-            entry.type == EntryType::file || entry.type == EntryType::directory || entry.type == EntryType::hard_link;
         if (code == ENOTSUP) {
             if (applied_.unsaid_warnings > 0 || warned_.insert(name).second)
                 applied_.warn(cat("xattr ", printable(name), " is not supported here and left out"));
-        } else if (code != EPERM || (privilege_ == Privilege::root && (plain || !name.starts_with("user.")))) {
+        } else if (code != EPERM ||
+                   (privilege_ == Privilege::root && (!name.starts_with("user.") || may_have_user_xattrs(fd)))) {
             throw_errno(code, "set xattr ", printable(name));
         }
     }

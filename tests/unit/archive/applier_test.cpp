@@ -208,6 +208,27 @@ TEST_SUITE("archive") {
         CHECK(st.st_mtim.tv_sec == 1'400'000'000);
     }
 
+    TEST_CASE("xattrs: a hard link has what its file can have") {
+        const Place place;
+        const std::string user = TarBuilder::record("SCHILY.xattr.user.k", "v");
+        place.apply(TarBuilder()
+                        .symlink("nowhere", "s")
+                        .pax(user)
+                        .link("s", "t")
+                        .add({.type = '6', .name = "p"})
+                        .pax(user)
+                        .link("p", "q")
+                        .file("f")
+                        .pax(user)
+                        .link("f", "g"));
+        CHECK(place.same("s", "t"));
+        CHECK(place.same("p", "q"));
+        char value = 0;
+        CHECK(::lgetxattr(place.path("t").c_str(), "user.k", &value, 1) < 0);
+        CHECK(::lgetxattr(place.path("q").c_str(), "user.k", &value, 1) < 0);
+        CHECK(::lgetxattr(place.path("f").c_str(), "user.k", &value, 1) == 1);
+    }
+
     TEST_CASE("xattrs: kept, but none that overlayfs would believe") {
         const Place place;
         const auto r = TarBuilder::record;
