@@ -1,6 +1,7 @@
 """images convert: the same image with its layers in another form."""
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -12,7 +13,7 @@ import unittest
 
 from support import estargz, tree
 from support.broken import RegistryCase
-from support.images import DOCKER, OCI, Image, Layer, compress, debian_layout, digest, index_of, umoci_unpack
+from support.images import DOCKER, OCI, Image, Layer, bomb, bomb_image, compress, debian_layout, digest, index_of, umoci_unpack
 from support.invariants import violations
 from support.program import SANITIZED, Lade, need_root, need_tools
 from support.registry import StockRegistry
@@ -511,9 +512,23 @@ class Damage(Convert):
         self.fails(self.lade.run("images", "convert", "--zstd", ref, "new"), 2, "diff IDs")
 
     def test_an_archive_bomb(self):
-        image = Image([Layer().file("zeros", bytes(30_000_000))], compression="gzip")
-        ref = self.pulled(image)
-        self.convert("--zstd", "--max-ratio", "2", ref, "new")  # up to 1 GiB anything goes
+        start = Layer().file("f", "x").bytes()
+        size = 1088 << 20
+        hashed = hashlib.sha256(start)
+        for _ in range(size >> 20):
+            hashed.update(bytes(1 << 20))
+        blob = bomb(start, size)
+        # Nothing but its size is wrong with it.
+        ref = self.pulled(bomb_image(start, blob, "sha256:" + hashed.hexdigest()))
+        before = [one["digest"] for one in self.lade.json("content", "ls")]
+        result, peak = self.lade.measured("images", "convert", "--uncompress", ref, "new")
+        self.fails(result, 9, "layer " + digest(blob), "more than 1100 times its compressed size")
+        if not SANITIZED:
+            self.assertLess(peak, 64 * 1024)
+        self.assertEqual([one["name"] for one in self.lade.json("images", "ls")], [ref])
+        self.lade.ok("gc")
+        self.assertEqual(([one["digest"] for one in self.lade.json("content", "ls")], self.lade.ingests()), (before, []))
+        self.convert("--gzip", "--level", "1", "--max-ratio", "1000000", ref, "new")
         result = self.lade.run("images", "convert", "--zstd", "--max-ratio", "x", ref, "new")
         self.assertEqual(result.code, 2)
 

@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import tarfile
 import time
 
 from support.archives import blob_name, docker_entries, layout_entries, link, old_docker_entries, tar
-from support.images import Image, Layer, compress, digest, index_of
+from support.images import Image, Layer, bomb, bomb_image, compress, digest, index_of
 from support.program import SANITIZED
 from test_import import IMAGE_NAME, ImportCase
 
@@ -192,9 +193,46 @@ class Broken(ImportCase):
         self.refused([one for one in entries if one[0] != first], 3, first.split("/")[0], "is not in the archive")
         self.refused(self.replaced(entries, "repositories", b'{"a":{"1":"../../x"}}'), 2, "no layer ID")
 
-    def test_a_bomb(self):
+    def test_a_layer_that_is_too_large(self):
         path = self.file(layout_entries({"a:1": Image([Layer().file("zeros", bytes(1_200_000))])}))
         self.fails(self.lade.run("images", "import", path, "--max-size", "1MB"), 9)
+        self.assertEqual(self.left(), NOTHING)
+
+    def exploding(self, data, *words):
+        """A bomb that would be 10 GiB."""
+        self.assertLess(len(data), 1 << 20)
+        path = self.scratch / "bomb.tar"
+        path.write_bytes(data)
+        result, peak = self.lade.measured("images", "import", path)
+        self.fails(result, 9, "import " + str(path), *words)
+        if not SANITIZED:
+            self.assertLess(peak, 64 * 1024)
+        self.assertEqual(self.left(), NOTHING)
+
+    def test_a_bomb_that_is_the_archive(self):
+        whole = tar(layout_entries({"a:1": self.image}))
+        info = tarfile.TarInfo("blobs/sha256/" + "0" * 64)
+        info.size = 10 << 30
+        said = "the archive is more than 1100 times its compressed size"
+        self.exploding(bomb(whole[:-1024] + info.tobuf(), info.size), info.name, said)
+        # Nobody would ever see these, behind the archive's end.
+        done = self.stream(bomb(whole, 10 << 30))
+        self.assertEqual(done.returncode, 9, done.stderr)
+        self.assertIn("import standard input: " + said, done.stderr.decode())
+        self.assertEqual(self.left(), NOTHING)
+
+    def test_a_bomb_that_is_a_layer(self):
+        start = Layer().file("f", "x").bytes()
+        blob = bomb(start, 10 << 30)
+        self.exploding(tar(layout_entries({"a:1": bomb_image(start, blob)})), "layer " + digest(blob), "more than 1100 times its compressed size")
+        # What such a layer is can be told only by decoding it.
+        self.exploding(tar(old_docker_entries(bomb_image(start, blob, kind="docker"), "a", "1")), "more than 1100 times its compressed size")
+        # It is the limit that refuses it, not something else: without, its diff ID is looked at.
+        small = bomb(start, 1100 << 20)
+        self.refused_with(layout_entries({"a:1": bomb_image(start, small)}), ("--max-ratio", "1000000"), 8, "diff ID")
+
+    def refused_with(self, entries, flags, code, *words):
+        self.fails(self.lade.run("images", "import", self.file(entries), *flags), code, *words)
         self.assertEqual(self.left(), NOTHING)
 
     def test_an_index_in_itself(self):

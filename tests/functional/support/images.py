@@ -36,6 +36,12 @@ def compress(data, how):
     return data
 
 
+def bomb(start, size):
+    """`start` and `size` bytes of zeros behind it, by the 64 MiB, in next to no bytes: zstd's frames in a row are one stream."""
+    step = 64 << 20
+    return compress(start, "zstd") + compress(bytes(step), "zstd") * (size // step)
+
+
 class Layer:
     """A tar under construction. Owners are root's, times fixed, unless given."""
 
@@ -126,6 +132,19 @@ class Image:
         descriptor = {**self.descriptor(), "annotations": {"org.opencontainers.image.ref.name": tag}}
         (path / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [descriptor]}))
         return path
+
+
+def bomb_image(start, blob, diff_id=None, kind="oci"):
+    """An image whose only layer is the bomb `blob`, and by its config the tar `start` or what has `diff_id`."""
+    layer = {"mediaType": OCI + "layer.v1.tar+zstd" if kind == "oci" else DOCKER + "image.rootfs.diff.tar.zstd", "digest": digest(blob), "size": len(blob)}
+
+    def change(config, descriptors):
+        descriptors[0] = layer
+        config["rootfs"]["diff_ids"] = [diff_id or digest(start)]
+
+    image = Image([start], kind=kind, change=change)
+    image.blobs[layer["digest"]] = blob
+    return image
 
 
 def index_of(images, kind="oci"):

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import shutil
 import unittest
@@ -48,6 +49,14 @@ class Lade:
             **more,
         )
         return Result(done.returncode, done.stdout, done.stderr)
+
+    def measured(self, *args):
+        """As run(), and the most memory that it had, in KiB."""
+        # By a small process in between: a child of this process begins with what this one has in memory.
+        script = "import resource,subprocess,sys; r = subprocess.run(sys.argv[2:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open(sys.argv[1], 'w')); sys.exit(r.returncode)"
+        peak = self.root.parent / "peak"
+        result = self.run(*args, prefix=(sys.executable, "-c", script, peak))
+        return result, int(peak.read_text())
 
     def start(self, *args, **more):
         return subprocess.Popen(
