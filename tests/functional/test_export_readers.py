@@ -1,11 +1,10 @@
 """What images export makes is read by the tools that people have, and is the same image to them."""
 
 import json
-import os
-import subprocess
 
 from support.images import Image, Layer, digest, index_of, umoci_unpack
 from support.program import need_root, need_tools
+from support.tools import Containerd, Podman, Tool
 from support.tree import describe
 from test_export import Exporting, noise
 
@@ -23,9 +22,7 @@ class Readers(Exporting):
         self.diff_ids = [digest(layer) for layer in self.layers]
 
     def tool(self, *command, **more):
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="surrogateescape", stdin=subprocess.DEVNULL, env={**os.environ, "HOME": str(self.scratch)}, **more)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout
+        return Tool(self.scratch).run(*command, **more)
 
     def config_of(self, tag):
         return self.images[tag].config["digest"]
@@ -92,52 +89,43 @@ class Readers(Exporting):
     def test_podman(self):
         need_root()
         need_tools("podman")
-        podman = ["podman", "--root", self.scratch / "p", "--runroot", self.scratch / "r", "--storage-driver", "vfs", "--events-backend", "none"]
-        self.addCleanup(subprocess.run, ["umount", "-q", self.scratch / "p" / "vfs"], capture_output=True)
+        podman = Podman(self.scratch / "podman")
+        self.addCleanup(podman.close)
 
         def check(tag):
-            (told,) = json.loads(self.tool(*podman, "image", "inspect", f"docker.io/library/thing:{tag}"))
+            told = podman.inspect(f"docker.io/library/thing:{tag}")
             self.assertEqual(("sha256:" + told["Id"], told["RootFS"]["Layers"]), (self.config_of(tag), self.diff_ids))
-            self.tool(*podman, "rmi", "-af")
+            podman.podman("rmi", "-af")
 
         for tag in self.images:
             with self.subTest(tag):
                 self.exported(f"thing:{tag}")
-                self.tool(*podman, "load", "-q", "-i", self.scratch / "out.tar")
+                podman.podman("load", "-q", "-i", self.scratch / "out.tar")
                 check(tag)
         self.exported("--format", "docker", "thing:gzip", "thing:docker-plain")
-        self.tool(*podman, "load", "-q", "-i", self.scratch / "out.tar")
+        podman.podman("load", "-q", "-i", self.scratch / "out.tar")
         check("gzip")
 
     def test_ctr(self):
         need_root()
         need_tools("containerd", "ctr")
-        work = self.scratch / "containerd"
-        work.mkdir()
-        (work / "config.toml").write_text(
-            f'version = 2\nroot = "{work}/root"\nstate = "{work}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-            f'[grpc]\naddress = "{work}/sock"\n'
-        )
-        daemon = subprocess.Popen(["containerd", "-c", work / "config.toml"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(daemon.wait)
-        self.addCleanup(daemon.terminate)
-        ctr = ["ctr", "--address", f"{work}/sock", "--connect-timeout", "60s"]
+        daemon = Containerd(self.scratch / "containerd")
+        self.addCleanup(daemon.close)
         for flags in ([], ["--skip-manifest-json"]):
             self.exported(*flags, *self.names.values())
-            self.tool(*ctr, "images", "import", "--no-unpack", self.scratch / "out.tar")
-            listed = {line.split()[0]: line.split()[2] for line in self.tool(*ctr, "images", "ls").splitlines()[1:]}
-            self.assertEqual(listed, {self.names[tag]: image.root for tag, image in self.images.items()})
+            daemon.ctr("images", "import", "--no-unpack", self.scratch / "out.tar")
+            self.assertEqual(daemon.targets(), {self.names[tag]: image.root for tag, image in self.images.items()})
             for tag, image in self.images.items():
-                self.check_config(self.tool(*ctr, "content", "get", self.config_of(tag)), tag)
+                self.check_config(daemon.ctr("content", "get", self.config_of(tag)), tag)
                 for layer in image.layers:
-                    self.tool(*ctr, "content", "get", layer["digest"])
-            self.tool(*ctr, "images", "rm", "--sync", *self.names.values())
+                    daemon.ctr("content", "get", layer["digest"])
+            daemon.ctr("images", "rm", "--sync", *self.names.values())
         # An index of which one part is there, as ctr itself exports it, and docker's form.
         whole = index_of([Image(self.layers, architecture=name) for name in ("amd64", "arm64")])
         multi = self.pulled(whole, "multi", name="docker.io/library/multi:1")
         for flags in ([], ["--keep-missing"], ["--format", "docker"]):
             with self.subTest(flags):
                 self.exported(*flags, multi)
-                self.tool(*ctr, "images", "import", "--no-unpack", self.scratch / "out.tar")
-                self.assertIn("linux/amd64", self.tool(*ctr, "images", "ls", f"name=={multi}"))
-                self.tool(*ctr, "images", "rm", "--sync", multi)
+                daemon.ctr("images", "import", "--no-unpack", self.scratch / "out.tar")
+                self.assertIn("linux/amd64", daemon.ctr("images", "ls", f"name=={multi}"))
+                daemon.ctr("images", "rm", "--sync", multi)

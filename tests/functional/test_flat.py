@@ -320,7 +320,7 @@ class Files(FlatCase):
             result, peak = self.lade.measured("images", *command)
             self.assertEqual(result.code, 0)
             if not SANITIZED:
-                self.assertLess(peak, 64 * 1024, command)
+                self.assertLess(peak, 64, command)
 
 
 class Diff(FlatCase):

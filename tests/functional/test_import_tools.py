@@ -1,13 +1,11 @@
 """images import of what other programs write, and of what they write from what they read: the same config, the same layers."""
 
 import json
-import os
-import subprocess
-import time
 
 from support import tree
 from support.images import Image, Layer, debian_layout, index_of, umoci_unpack
 from support.program import need_tools
+from support.tools import Containerd, Podman, Tool
 from test_import import ImportCase
 
 
@@ -19,13 +17,7 @@ class ImportTools(ImportCase):
         self.config = json.loads(self.image.blobs[self.image.config["digest"]])
 
     def tool(self, *command):
-        done = subprocess.run([*map(str, command)], capture_output=True, text=True, stdin=subprocess.DEVNULL, env={**os.environ, "HOME": str(self.scratch)})
-        self.assertEqual(done.returncode, 0, f"{command}: {done.stderr}")
-        return done.stdout
-
-    def podman(self, *command):
-        base = self.scratch / "podman"
-        return self.tool("podman", "--root", base / "root", "--runroot", base / "run", "--storage-driver", "vfs", *command)
+        return Tool(self.scratch).run(*command)
 
     def check(self, path, name="docker.io/library/app:1", *flags):
         """Read as a file, and as a stream."""
@@ -59,14 +51,16 @@ class ImportTools(ImportCase):
 
     def test_podman(self):
         need_tools("podman")
-        self.podman("pull", "-q", f"oci:{self.layout}:t")
-        (found,) = json.loads(self.podman("images", "--format", "json"))
-        self.podman("tag", found["Id"], "docker.io/library/app:1")
+        podman = Podman(self.scratch / "podman")
+        self.addCleanup(podman.close)
+        podman.podman("pull", "-q", f"oci:{self.layout}:t")
+        (found,) = json.loads(podman.podman("images", "--format", "json"))
+        podman.podman("tag", found["Id"], "docker.io/library/app:1")
         for kind in ("docker-archive", "oci-archive", "oci-dir"):
             out = self.scratch / kind
-            self.podman("save", "-q", "--format", kind, "-o", out, "docker.io/library/app:1")
+            podman.podman("save", "-q", "--format", kind, "-o", out, "docker.io/library/app:1")
             self.assertEqual(self.check(out), self.image.config["digest"])
-        self.podman("save", "-q", "--format", "docker-archive", "--multi-image-archive", "-o", self.scratch / "multi", "docker.io/library/app:1")
+        podman.podman("save", "-q", "--format", "docker-archive", "--multi-image-archive", "-o", self.scratch / "multi", "docker.io/library/app:1")
         self.check(self.scratch / "multi")
 
     def test_umoci(self):
@@ -85,30 +79,21 @@ class ImportTools(ImportCase):
     def test_ctr(self):
         """What ctr exports of an image for two platforms, and what it imports of the same archive."""
         need_tools("ctr", "containerd", "skopeo")
-        place = self.scratch / "containerd"
-        place.mkdir()
-        (place / "config.toml").write_text(f'version = 2\nroot = "{place}/root"\nstate = "{place}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{place}/sock"\n')
-        daemon = subprocess.Popen(["containerd", "-c", place / "config.toml"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(daemon.wait)
-        self.addCleanup(daemon.terminate)
-        ctr = ["ctr", "-a", place / "sock"]
-        deadline = time.monotonic() + 60
-        while subprocess.run([*ctr, "version"], capture_output=True).returncode != 0:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.05)
+        daemon = Containerd(self.scratch / "containerd")
+        self.addCleanup(daemon.close)
         archive = self.scratch / "docker.tar"
         self.tool("skopeo", "copy", "--quiet", f"oci:{self.layout}:t", f"docker-archive:{archive}:app:1")
         multi = index_of([self.image, Image([Layer().file("arm", "arm")], architecture="arm64")]).write_layout(self.scratch / "multi")
         self.tool("tar", "-C", multi, "-cf", self.scratch / "multi.tar", ".")
-        self.tool(*ctr, "images", "import", "--no-unpack", archive)
-        self.tool(*ctr, "images", "import", "--no-unpack", "--all-platforms", "--base-name", "docker.io/library/multi", self.scratch / "multi.tar")
-        theirs = {line.split()[0]: line.split()[2] for line in self.tool(*ctr, "images", "ls").splitlines()[1:]}
+        daemon.ctr("images", "import", "--no-unpack", archive)
+        daemon.ctr("images", "import", "--no-unpack", "--all-platforms", "--base-name", "docker.io/library/multi", self.scratch / "multi.tar")
+        theirs = daemon.targets()
         (docker,) = self.take(archive)
         (other,) = self.take(self.scratch / "multi.tar", "--all-platforms", "--base-name", "docker.io/library/multi")
         self.assertEqual({one["name"]: one["target"]["digest"] for one in (docker, other)}, theirs)
         for name in self.names():
             self.lade.ok("images", "rm", name)
-        self.tool(*ctr, "images", "export", "--all-platforms", self.scratch / "out.tar", *theirs)
+        daemon.ctr("images", "export", "--all-platforms", self.scratch / "out.tar", *theirs)
         images = self.take(self.scratch / "out.tar", "--all-platforms")
         self.assertEqual({one["name"]: one["target"]["digest"] for one in images}, theirs)
         done = self.stream((self.scratch / "out.tar").read_bytes(), "--all-platforms")

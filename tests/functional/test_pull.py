@@ -15,6 +15,7 @@ from support.broken import RegistryCase
 from support.images import Image, Layer, index_of
 from support.program import Case, SANITIZED, need_root, need_tools
 from support.registry import StockRegistry
+from support.tools import Containerd
 
 
 def layered():
@@ -103,30 +104,15 @@ class PullFromAStockRegistry(Case):
         need_tools("containerd", "ctr")
         ref = self.registry.push(images.debian_layout(), "strict", "debian:2")
         started = time.time_ns()
-        work = self.scratch / "containerd"
-        work.mkdir()
-        (work / "config.toml").write_text(
-            f'version = 2\nroot = "{work}/root"\nstate = "{work}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-            f'[grpc]\naddress = "{work}/sock"\n'
-        )
-        daemon = subprocess.Popen(["containerd", "-c", work / "config.toml"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        ctr = ["ctr", "-a", str(work / "sock")]
         point = self.scratch / "mnt"
         point.mkdir()
-        try:
-            for _ in range(100):
-                if subprocess.run([*ctr, "version"], capture_output=True).returncode == 0:
-                    break
-                subprocess.run(["sleep", "0.1"])
-            subprocess.run([*ctr, "images", "pull", "--plain-http", ref], check=True, capture_output=True, stdin=subprocess.DEVNULL)
-            subprocess.run([*ctr, "images", "mount", ref, str(point)], check=True, capture_output=True)
+        with Containerd(self.scratch / "containerd") as daemon:
+            daemon.ctr("images", "pull", "--plain-http", ref)
+            daemon.ctr("images", "mount", ref, point)
             try:
                 want = tree.describe(point)
             finally:
                 subprocess.run(["umount", str(point)], check=True)
-        finally:
-            daemon.terminate()
-            daemon.wait()
         pulled = self.lade.json("images", "pull", ref)
         got = self.overlay_tree(pulled["chain_ids"][0])
         # A directory that a layer only passes through: containerd leaves it the time of unpacking, lade and umoci the

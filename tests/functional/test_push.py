@@ -16,6 +16,7 @@ from support.program import Case, need_root, need_tools
 from support.proxy import Proxy
 from support.registry import StockRegistry
 from support.tokens import TokenServer
+from support.tools import Containerd
 from support.writable import WritableRegistry
 
 MIB = 1 << 20
@@ -128,20 +129,11 @@ class Stock(Pushing):
         image = Image([Layer().file("f", "text"), noise(1000)])
         ref = f"{self.registry.host}/ctr:1"
         self.assertEqual(self.push(ref, self.source(image)).code, 0)
-        work = self.scratch / "containerd"
-        work.mkdir()
-        (work / "config.toml").write_text(
-            f'version = 2\nroot = "{work}/root"\nstate = "{work}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-            f'[grpc]\naddress = "{work}/sock"\n'
-        )
-        daemon = subprocess.Popen(["containerd", "-c", work / "config.toml"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(daemon.wait)
-        self.addCleanup(daemon.terminate)
-        ctr = ["ctr", "--address", f"{work}/sock", "--connect-timeout", "60s"]
+        daemon = Containerd(self.scratch / "containerd")
+        self.addCleanup(daemon.close)
         back = f"{self.registry.host}/back:1"
         for command in (["content", "fetch", "--plain-http", ref], ["images", "push", "--plain-http", back, ref]):
-            done = subprocess.run([*ctr, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            daemon.ctr(*command)
         other = type(self.lade)(self.scratch / "other")
         self.assertEqual(other.json("images", "pull", "--no-unpack", "--progress", "none", back)["target"]["digest"], image.root)
 

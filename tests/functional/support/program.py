@@ -3,12 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import shutil
 import unittest
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.measuring import cost
 
 BINARY = Path(os.environ.get("LADE", "build/src/lade")).resolve()
 SANITIZED = os.environ.get("LADE_SANITIZED") == "1"
@@ -50,13 +51,13 @@ class Lade:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def measured(self, *args):
-        """As run(), and the most memory that it had, in KiB."""
-        # By a small process in between: a child of this process begins with what this one has in memory.
-        script = "import resource,subprocess,sys; r = subprocess.run(sys.argv[2:]); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open(sys.argv[1], 'w')); sys.exit(r.returncode)"
-        peak = self.root.parent / "peak"
-        result = self.run(*args, prefix=(sys.executable, "-c", script, peak))
-        return result, int(peak.read_text())
+    def measured(self, *args, **more):
+        """As run(), and the most memory that it had, in MiB."""
+        out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        with out, err:
+            spent = cost(self.command(*args), env=self.env, stdout=out, stderr=err, **more)
+            texts = [(file.seek(0), file.read().decode(errors="surrogateescape"))[1] for file in (out, err)]
+        return Result(spent.code, *texts), spent.peak_mib
 
     def start(self, *args, **more):
         return subprocess.Popen(
