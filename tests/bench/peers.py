@@ -4,68 +4,36 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "functional"))
+
+from support.measuring import Cost, cost  # noqa: E402
+from support.tools import Containerd  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass
-class Cost:
-    wall: float = 0.0
-    cpu: float = 0.0
-    peak_mib: float = 0.0
-
-    def __add__(self, other):
-        return Cost(self.wall + other.wall, self.cpu + other.cpu, max(self.peak_mib, other.peak_mib))
-
-
-def measure(command, env=None):
-    """Runs one command to its end; its children count with it."""
+def measure(command, env=None) -> Cost:
+    """Runs one command to its end; its children count with it. The benchmark ends when it fails."""
     with tempfile.TemporaryFile() as said:
-        begin = time.monotonic()
-        process = subprocess.Popen(
-            list(map(str, command)), stdin=subprocess.DEVNULL, stdout=said, stderr=said, env={**os.environ, **(env or {})}
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+        result = cost(command, stdout=said, stderr=said, env={**os.environ, **(env or {})})
+        if result.code != 0:
             said.seek(0)
-            sys.exit(f"{' '.join(map(str, command))}: exit {process.returncode}\n{said.read().decode(errors='replace')}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+            sys.exit(f"{' '.join(map(str, command))}: exit {result.code}\n{said.read().decode(errors='replace')}")
+    return result
 
 
-class Daemon:
-    """containerd with everything below `place`; its costs count with those of the command that is measured."""
-
-    def __init__(self, place):
-        (place / "config.toml").write_text(
-            f'version = 2\nroot = "{place}/root"\nstate = "{place}/state"\n'
-            f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{place}/sock"\n'
-        )
-        self.process = subprocess.Popen(
-            ["containerd", "-c", place / "config.toml"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self.ctr = ["ctr", "-a", str(place / "sock")]
-        while subprocess.run([*self.ctr, "version"], capture_output=True).returncode != 0:
-            time.sleep(0.05)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
+class Daemon(Containerd):
+    """Its costs count with those of the command that is measured."""
 
     def measure(self, command):
         before = self.cpu()
-        cost = measure(command)
-        cost.cpu += self.cpu() - before
-        cost.peak_mib = max(cost.peak_mib, self.peak())
-        return cost
+        result = measure(command)
+        result.cpu += self.cpu() - before
+        result.peak_mib = max(result.peak_mib, self.peak())
+        return result
 
     def cpu(self):
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -76,21 +44,38 @@ class Daemon:
         return int(line.split()[1]) / 1024
 
 
+def add_places(parser):
+    """The flags that say where: on which file systems, and on which directory these are made."""
+    parser.add_argument("--on", action="append", choices=["tmpfs", "ext4"], help="default: both")
+    parser.add_argument("--scratch", default="/dev/shm", help="a directory on tmpfs with room for 8 GiB")
+
+
+@contextmanager
+def places(options):
+    """Each file system asked for by name, and a directory in which mounted() makes it anew."""
+    if os.geteuid() != 0:
+        sys.exit("needs root: for mounts, and because the peers do")
+    with tempfile.TemporaryDirectory(prefix="lade-bench-", dir=options.scratch, ignore_cleanup_errors=True) as scratch:
+        os.environ["TMPDIR"] = tempfile.tempdir = scratch
+        yield options.on or ["tmpfs", "ext4"], Path(scratch)
+
+
 @contextmanager
 def mounted(kind, scratch):
-    """An empty file system of its own, gone afterwards."""
-    point = scratch / kind
-    point.mkdir()
-    if kind == "tmpfs":
-        command = ["mount", "-t", "tmpfs", "-o", "size=8g", "tmpfs", point]
-    else:
-        image = scratch / f"{kind}.img"
-        with open(image, "wb") as file:
-            file.truncate(8 << 30)
-        subprocess.run([f"mkfs.{kind}", "-q", *(["-F"] if kind == "ext4" else []), image], check=True)
-        command = ["mount", "-o", "loop", image, point]
-    subprocess.run(command, check=True)
-    try:
-        yield point
-    finally:
-        subprocess.run(["umount", "--lazy", point], check=True)
+    """An empty file system, gone afterwards."""
+    with tempfile.TemporaryDirectory(dir=scratch) as around:
+        point = Path(around) / kind
+        point.mkdir()
+        if kind == "tmpfs":
+            command = ["mount", "-t", "tmpfs", "-o", "size=8g", "tmpfs", point]
+        else:
+            image = Path(around) / f"{kind}.img"
+            with open(image, "wb") as file:
+                file.truncate(8 << 30)
+            subprocess.run([f"mkfs.{kind}", "-q", *(["-F"] if kind == "ext4" else []), image], check=True)
+            command = ["mount", "-o", "loop", image, point]
+        subprocess.run(command, check=True)
+        try:
+            yield point
+        finally:
+            subprocess.run(["umount", "--lazy", point], check=True)
