@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // argv in, exit code out, and the only place that catches everything.
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <new>
 
@@ -39,9 +42,18 @@ void lift_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// A descriptor that is closed would be the next file's that is opened, and texts for people would go into it. What
+// stands for it fails when it is used as what it should have been.
+void hold_standard_streams() {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+        if (::fcntl(fd, F_GETFD) == -1 && ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            std::abort();
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
+    hold_standard_streams();
     // Every file is made with the mode it shall have: unpacked ones with the image's, the store's own with theirs.
     lade::clear_umask();
     lift_descriptor_limit();

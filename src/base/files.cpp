@@ -82,9 +82,15 @@ void replace_file(int dir, const std::string& name, std::string_view text, mode_
 }
 
 std::optional<std::string> find_text(int dir, const std::string& name, std::size_t limit) {
-    const auto file = find_at(dir, name, O_RDONLY | O_NOFOLLOW);
+    const auto file = find_at(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (!file)
         return std::nullopt;
+    struct stat status {};
+    if (::fstat(file->get(), &status) != 0)
+        throw_errno(errno, "look at ", name);
+    // A pipe would be waited for.
+    if (!S_ISREG(status.st_mode))
+        throw Error(ErrorKind::failed_precondition, name, ": is no file");
     return read_text(file->get(), limit, name);
 }
 

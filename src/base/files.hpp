@@ -41,7 +41,7 @@ std::uint64_t free_bytes(int fd);
 // Writes `name` so that a reader (or a reboot) sees the old text or the new one, never a part.
 void replace_file(int dir, const std::string& name, std::string_view text, mode_t mode);
 
-// The text of a small file, or nullopt when it does not exist.
+// The text of a small file, or nullopt when it does not exist. failed_precondition: something else is there.
 std::optional<std::string> find_text(int dir, const std::string& name, std::size_t limit);
 
 // The names in a directory except "." and "..", in byte order; an absent directory is empty.
