@@ -13,6 +13,7 @@ struct Limits {
     std::uint64_t entries = 10'000'000;           // of all its layers
     // Of a layer's tar to its compressed size: more than gzip can do. Up to `ratio_free` anything goes, for the sake of
     // files of zeros.
+    // 1 at least.
     std::uint64_t ratio = 1100;
     // Both also of where an entry ends up, links followed. What the kernel takes in one call:
     std::size_t path = 4095;

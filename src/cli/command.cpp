@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
+#include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/context.hpp"
 
 namespace lade::cli {
@@ -60,6 +63,17 @@ Option Option::between(int least, int most) const {
     return *this;
 }
 
+Option Option::positive() const {
+    // Without a text of its own in the help.
+    option_->check(CLI::Validator(
+        [](const std::string& text) {
+            return text.find_first_not_of('0') == std::string::npos ? std::string("has to be 1 at least")
+                                                                    : std::string();
+        },
+        ""));
+    return *this;
+}
+
 Option Option::as_size() const {
     option_->transform(CLI::AsSizeValue(false).description(""));
     return *this;
@@ -78,9 +92,25 @@ std::string Option::name() const {
     return option_->get_name();
 }
 
+namespace {
+
+template <typename Value>
+struct WithoutSign : std::is_unsigned<Value> {};
+template <typename Value>
+struct WithoutSign<std::optional<Value>> : std::is_unsigned<Value> {};
+
+std::string refuse_sign(const std::string& text) {
+    return text.starts_with('-') ? cat(printable(text), " is negative") : std::string();
+}
+
+} // namespace
+
 template <typename Value>
 Option Command::add_option(const std::string& names, Value& into, const std::string& about) const {
-    return Option(*app_->add_option(names, into, about));
+    CLI::Option* option = app_->add_option(names, into, about);
+    if (WithoutSign<Value>::value)
+        option->check(CLI::Validator(refuse_sign, ""));
+    return Option(*option);
 }
 
 Option Command::add_flag(const std::string& names, bool& into, const std::string& about) const {

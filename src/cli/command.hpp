@@ -40,6 +40,7 @@ public:
     // Anything else is refused.
     Option one_of(const std::vector<std::string>& words) const;
     Option between(int least, int most) const;
+    Option positive() const;
     // Bytes, also as 20GB or 5GiB.
     Option as_size() const;
     Option size_between(std::uint64_t least, std::uint64_t most, const std::string& about) const;
@@ -59,7 +60,7 @@ public:
 
     // What is said on the command line is written into `into`, which has to live until the command has run. Names are
     // CLI11's: "-q,--quiet" for flags, a bare word for an argument. The kinds of value are those that command.cpp ends
-    // with.
+    // with; of those without a sign no negative one is taken for a large one.
     template <typename Value>
     Option add_option(const std::string& names, Value& into, const std::string& about) const;
     Option add_flag(const std::string& names, bool& into, const std::string& about) const;

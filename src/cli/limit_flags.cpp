@@ -13,7 +13,7 @@ void LimitFlags::add(const Command& command) {
         .type_name("SIZE")
         .default_str("1TiB");
     add_one("--max-entries", limits.entries, "entries of its layers");
-    add_one("--max-ratio", limits.ratio, "of a layer to its compressed size");
+    add_one("--max-ratio", limits.ratio, "of a layer to its compressed size").positive();
     add_one("--max-path", limits.path, "bytes of a path").between(1, 4095);
     add_one("--max-depth", limits.depth, "directories within each other");
 }

@@ -55,7 +55,7 @@ struct StreamRules {
     store::Blobs& blobs;
     store::LeaseHold& lease;
     Progress& progress;
-    std::uint64_t ratio; // of what it is decompressed to, as archive::Limits has it
+    std::uint64_t ratio; // of what it is decompressed to, as archive::Limits has it: 1 at least
 };
 
 // A tar, perhaps compressed, from a source that is read once, to its end. Files become blobs of the store, but for

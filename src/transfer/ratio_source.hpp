@@ -15,14 +15,14 @@
 namespace lade::transfer {
 
 // A layer's tar on its way out of the decoder. An archive bomb ends here, however few of its bytes are files:
-// resource_exhausted when there is more than `ratio` times the `compressed` size (and archive::ratio_free). A stop ends
-// it, too.
+// resource_exhausted when there is more than `ratio` (1 at least) times the `compressed` size (and
+// archive::ratio_free). A stop ends it, too.
 class RatioSource final : public Source {
 public:
     RatioSource(Source& inner, std::uint64_t compressed, std::uint64_t ratio, std::stop_token stop)
         : inner_(inner),
           ratio_(ratio),
-          left_(std::max(archive::ratio_free, compressed * ratio)),
+          left_(std::max(archive::ratio_free, compressed <= UINT64_MAX / ratio ? compressed * ratio : UINT64_MAX)),
           stop_(std::move(stop)) {}
     std::size_t read(std::span<std::byte> into) override {
         // However long what nobody writes to a file is: padding, what follows the end.

@@ -231,6 +231,13 @@ class Broken(ImportCase):
         small = bomb(start, 1100 << 20)
         self.refused_with(layout_entries({"a:1": bomb_image(start, small)}), ("--max-ratio", "1000000"), 8, "diff ID")
 
+    def test_limits_that_are_none(self):
+        path = self.file(layout_entries({"a:1": self.image}))
+        for flag, value, said in (("--max-ratio", "0", "1 at least"), ("--max-ratio", "-1", "-1 is negative"), ("--max-size", "-5", "-5 is negative"), ("--max-entries", "-1", "-1 is negative"), ("--max-depth", "-1", "-1 is negative")):
+            self.fails(self.lade.run("images", "import", path, flag, value), 2, flag, said)
+        # Twice the largest file is more than can be counted.
+        self.lade.ok("images", "import", path, "--max-ratio", str(2**64 - 1))
+
     def refused_with(self, entries, flags, code, *words):
         self.fails(self.lade.run("images", "import", self.file(entries), *flags), code, *words)
         self.assertEqual(self.left(), NOTHING)
