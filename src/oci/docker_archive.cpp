@@ -144,7 +144,11 @@ std::string list_docker_images(const std::vector<DockerImage>& images) {
     return dump_json(array);
 }
 
-std::string add_docker_images(std::string_view current, const std::vector<DockerImage>& images) {
+std::string add_docker_images(std::string_view current, const std::vector<DockerImage>& images,
+                              const std::set<std::string>& moved) {
+    std::set<std::string> elsewhere = moved;
+    for (const DockerImage& added : images)
+        elsewhere.insert(added.names.begin(), added.names.end());
     return doing(docker_archive::manifest, [&] {
         const Json array = parse_json(current, "the document");
         if (!array.is_array())
@@ -155,10 +159,7 @@ std::string add_docker_images(std::string_view current, const std::vector<Docker
                               .names = read_strings(item, "RepoTags"),
                               .layers = read_strings(item, "Layers")};
             const bool was_tagged = !image.names.empty();
-            for (const DockerImage& added : images)
-                std::erase_if(image.names, [&](const std::string& tag) {
-                    return std::ranges::find(added.names, tag) != added.names.end();
-                });
+            std::erase_if(image.names, [&](const std::string& name) { return elsewhere.contains(name); });
             if (!image.names.empty() || !was_tagged)
                 all.push_back(std::move(image));
         }
@@ -174,13 +175,16 @@ std::string add_docker_images(std::string_view current, const std::vector<Docker
     });
 }
 
-std::string familiar_name(const Reference& reference) {
+std::optional<std::string> docker_name(std::string_view name) {
     constexpr std::string_view hub = "docker.io/";
     constexpr std::string_view official = "docker.io/library/";
-    const std::string name = reference.string();
-    if (name.starts_with(official) && name.find('/', official.size()) == std::string::npos)
-        return name.substr(official.size());
-    return name.starts_with(hub) ? name.substr(hub.size()) : name;
+    const auto reference = Reference::try_parse(name);
+    if (!reference || !reference->tag() || reference->digest())
+        return std::nullopt;
+    std::string whole = reference->string();
+    if (whole.starts_with(official) && whole.find('/', official.size()) == std::string::npos)
+        return whole.substr(official.size());
+    return whole.starts_with(hub) ? whole.substr(hub.size()) : whole;
 }
 
 } // namespace lade::oci

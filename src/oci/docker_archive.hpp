@@ -5,13 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/size.hpp"
 #include "oci/manifest.hpp"
-#include "oci/reference.hpp"
 
 namespace lade::oci {
 
@@ -56,10 +57,13 @@ std::vector<Descriptor> named_images(Descriptor image, const std::vector<std::st
 std::string list_docker_images(const std::vector<DockerImage>& images);
 
 // The text `current` of a manifest.json with these in it: each in the place of one with the same config and layers,
-// whose names it keeps; a name moves from whoever had it.
-std::string add_docker_images(std::string_view current, const std::vector<DockerImage>& images);
+// whose names it keeps. A name moves from whoever had it; so do those of `moved`, which are of images that are none of
+// these.
+std::string add_docker_images(std::string_view current, const std::vector<DockerImage>& images,
+                              const std::set<std::string>& moved = {});
 
-// The short form of a name, "alpine:3" for docker.io/library/alpine:3.
-std::string familiar_name(const Reference& reference);
+// What such an archive calls an image of this name, in short: "alpine:3" for docker.io/library/alpine:3. nullopt: it
+// has no tag, or has a digest, and so has no name there.
+std::optional<std::string> docker_name(std::string_view name);
 
 } // namespace lade::oci

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -64,7 +65,7 @@ public:
 private:
     struct Documents {
         std::string index;
-        std::string docker; // "" where it is left as it is
+        std::string docker; // "" where there is none
     };
 
     static bool make(const std::string& path) {
@@ -172,13 +173,20 @@ private:
             documents.index = oci::add_to_layout_index(*index, contents.index);
         else
             documents.index = oci::layout_index(contents.index);
-        if (contents.docker.empty())
-            return documents;
+        // Also where nothing of this is for docker, what is there may not go on saying what a name was.
         if (const auto docker = current(oci::docker_archive::manifest))
-            documents.docker = oci::add_docker_images(*docker, contents.docker);
-        else
+            documents.docker = oci::add_docker_images(*docker, contents.docker, docker_names(contents));
+        else if (!contents.docker.empty())
             documents.docker = oci::list_docker_images(contents.docker);
         return documents;
+    }
+
+    static std::set<std::string> docker_names(const ArchiveContents& contents) {
+        std::set<std::string> names;
+        for (const ExportedImage& image : contents.images)
+            if (auto name = oci::docker_name(image.name))
+                names.insert(std::move(*name));
+        return names;
     }
 
     void put(const Documents& documents) const {

@@ -37,9 +37,9 @@ public:
         Target& target = known->second;
         contents_.images.push_back({.name = image.name, .target = target.root});
         contents_.index.push_back(oci::named_image(target.root, image.name));
-        const auto reference = oci::Reference::try_parse(image.name);
-        if (target.runnable && reference && reference->tag() && !reference->digest())
-            target.tags.push_back(oci::familiar_name(*reference));
+        auto name = oci::docker_name(image.name);
+        if (target.runnable && name)
+            target.tags.push_back(std::move(*name));
     }
 
     ArchiveContents take() {

@@ -347,6 +347,9 @@ class Directory(Exporting):
         self.assertEqual(self.layout(path), {names[0]: two.root, names[1]: two.root})
         self.assertEqual([one["RepoTags"] for one in json.loads((path / "manifest.json").read_text())], [["two:2", "one:1"]])
         self.assertEqual(sorted(one.name for one in path.iterdir()), ["blobs", "index.json", "manifest.json", "oci-layout"])
+        # It is no longer what manifest.json says, also where nobody wants that written.
+        self.lade.ok("images", "export", "--progress", "none", "--skip-manifest-json", path, "one:1")
+        self.assertEqual([one["RepoTags"] for one in json.loads((path / "manifest.json").read_text())], [["two:2"]])
 
     def test_somebody_elses(self):
         path = self.directory()
@@ -375,6 +378,9 @@ class Directory(Exporting):
         self.fails(self.export(path, ref), 2, "index.json")
         self.assertEqual((path / "index.json").read_text(), "[]")
         outside = self.directory("outside")
+        (path / "index.json").unlink()
+        os.mkfifo(path / "index.json")
+        self.fails(self.export(path, ref), 5, "index.json", "is no file")
         (path / "index.json").unlink()
         os.symlink(outside, path / "blobs")
         self.assertNotEqual(self.export(path, ref).code, 0)

@@ -10,11 +10,13 @@ using namespace lade::oci;
 
 TEST_SUITE("oci") {
     TEST_CASE("names in short") {
-        const auto familiar = [](const char* name) { return familiar_name(Reference::parse(name)); };
-        CHECK(familiar("docker.io/library/a:1") == "a:1");
-        CHECK(familiar("docker.io/me/a:1") == "me/a:1");
-        CHECK(familiar("docker.io/library/a/b:1") == "library/a/b:1");
-        CHECK(familiar("ghcr.io/library/a:1") == "ghcr.io/library/a:1");
+        CHECK(docker_name("docker.io/library/a:1") == "a:1");
+        CHECK(docker_name("docker.io/me/a:1") == "me/a:1");
+        CHECK(docker_name("docker.io/library/a/b:1") == "library/a/b:1");
+        CHECK(docker_name("ghcr.io/library/a:1") == "ghcr.io/library/a:1");
+        for (const std::string& none : {std::string("docker.io/library/a"),
+                                        cat("docker.io/library/a:1@sha256:", std::string(64, '0')), std::string()})
+            CHECK(!docker_name(none));
     }
 
     TEST_CASE("manifest.json") {
@@ -31,6 +33,8 @@ TEST_SUITE("oci") {
               R"({"Config":"f","Layers":[],"RepoTags":["a:1","b:1"]}])");
         CHECK(add_docker_images(current, {{.config = "c", .names = {"a:3"}, .layers = {"l"}}})
                   .find(R"(["a:1","a:2","a:3"])") != std::string::npos);
+        CHECK(add_docker_images(current, {}, {"a:1", "b:1"}) ==
+              R"([{"Config":"c","Layers":["l"],"RepoTags":["a:2"]},{"Config":"e","Layers":[],"RepoTags":[]}])");
     }
 
     TEST_CASE("what is none") {
