@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -97,7 +98,7 @@ private:
     std::optional<std::vector<Step>> walk(std::string_view path, End end, std::size_t depth) const;
     void release(Id id);
 
-    std::vector<Node> nodes_;
+    std::deque<Node> nodes_; // a vector that grows has all of them twice
     std::vector<Id> free_;
     std::unordered_map<Id, Names> names_; // of directories
     std::unordered_map<Id, std::string> links_;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transfer/image_diff.hpp"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdint>
-#include <map>
-#include <optional>
+#include <deque>
 #include <utility>
 
 #include "base/error.hpp"
@@ -31,6 +33,23 @@ Place place_of(const FlatTree::Node& node) {
     return {node.layer, node.entry};
 }
 
+// What is remembered of a file: there may be as many as images have files, so no more than it takes.
+struct File {
+    Place place;
+    std::uint64_t size = 0;
+    std::array<unsigned char, 32> hash{};
+
+    void keep(const oci::Digest& digest) {
+        const char* text = digest.hex().data();
+        for (std::size_t i = 0; i < hash.size(); ++i)
+            std::from_chars(text + 2 * i, text + 2 * i + 2, hash[i], 16);
+    }
+};
+
+bool comes_first(const File& one, const File& other) {
+    return one.place < other.place;
+}
+
 class Contents {
 public:
     explicit Contents(const FlatPair& images) : images_(images) {}
@@ -42,25 +61,30 @@ public:
         if (place_of(one) == place_of(other))
             return true;
         if (hashed_)
-            return files_.at(place_of(one)).digest == files_.at(place_of(other)).digest;
-        files_.try_emplace(place_of(one), File{.size = one.size, .digest = std::nullopt});
-        files_.try_emplace(place_of(other), File{.size = other.size, .digest = std::nullopt});
+            return find(one).hash == find(other).hash;
+        for (const FlatTree::Node* node : {&one, &other})
+            files_.push_back({.place = place_of(*node), .size = node->size, .hash = {}});
         return true;
     }
 
     void hash(const StoredLayers& layers, const std::stop_token& stop) {
         hashed_ = true;
+        // By layer, in the order of its entries; a file with several names is there several times.
+        std::ranges::sort(files_, comes_first);
+        const auto same = [](const File& one, const File& other) { return one.place == other.place; };
+        files_.erase(std::unique(files_.begin(), files_.end(), same), files_.end());
         for (auto begin = files_.begin(); begin != files_.end();) {
-            const std::uint32_t layer = begin->first.first;
-            const auto end = files_.lower_bound(Place(layer + 1, 0));
+            const std::uint32_t layer = begin->place.first;
+            const auto end =
+                std::find_if(begin, files_.end(), [&](const File& file) { return file.place.first != layer; });
             layers.read(
                 layer,
                 [&](Source& tar) {
                     archive::EntryData data(tar);
                     for (auto at = begin; at != end; ++at) {
                         HashSink sink;
-                        data.copy(at->first.second, at->second.size, sink, stop);
-                        at->second.digest = sink.digest();
+                        data.copy(at->place.second, at->size, sink, stop);
+                        at->keep(sink.digest());
                     }
                     data.finish(stop);
                 },
@@ -70,13 +94,12 @@ public:
     }
 
 private:
-    struct File {
-        std::uint64_t size = 0;
-        std::optional<oci::Digest> digest;
-    };
+    const File& find(const FlatTree::Node& node) const {
+        return *std::ranges::lower_bound(files_, File{.place = place_of(node)}, comes_first);
+    }
 
     const FlatPair& images_;
-    std::map<Place, File> files_; // by layer, in the order of its entries
+    std::deque<File> files_; // which never has two copies of itself, as a vector that grows
     bool hashed_ = false;
 };
 

@@ -11,7 +11,7 @@ import unittest
 
 from support import tree
 from support.broken import RegistryCase
-from support.images import Image, Layer, debian_layout, digest, index_of, umoci_unpack
+from support.images import Image, Layer, debian_layout, digest, index_of, many_files, umoci_unpack
 from support.program import SANITIZED, need_root
 from support.stacks import Stack
 
@@ -310,12 +310,7 @@ class Files(FlatCase):
             self.assertEqual(archive.getnames(), ["."])
 
     def test_many_entries_in_little_memory(self):
-        layer = Layer()
-        for number in range(2_000 if SANITIZED else 100_000):
-            if number % 100 == 0:
-                layer.dir(f"usr/share/some/where/{number // 100:04}")
-            layer.file(f"usr/share/some/where/{number // 100:04}/a-name-of-a-file-{number:06}")
-        ref = self.pull(Image([layer, Layer().file("etc/x", "y")], compression="gzip"))
+        ref = self.pull(Image([many_files(2_000 if SANITIZED else 100_000), Layer().file("etc/x", "y")], compression="gzip"))
         for command in (["ls-files", ref], ["ls-files", "--json", ref], ["cat", ref, "etc/x"], ["export-rootfs", ref, self.scratch / "o.tar"]):
             result, peak = self.lade.measured("images", *command)
             self.assertEqual(result.code, 0)

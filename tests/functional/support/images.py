@@ -85,6 +85,28 @@ class Layer:
         return self.buffer.getvalue()
 
 
+def many_files(count):
+    """A layer's tar of so many small files, a hundred in each directory; tarfile takes a minute for a million."""
+    whole = io.BytesIO()
+
+    def header(name, kind, size):
+        info = tarfile.TarInfo(name)
+        info.type, info.size, info.mtime, info.mode = kind, size, Layer.TIME, 0o755 if kind == tarfile.DIRTYPE else 0o644
+        return info.tobuf(tarfile.USTAR_FORMAT)
+
+    pattern = "usr/share/somewhere/{:05}/a-name-of-a-file-{:07}"
+    # Headers differ in their names alone, and so in their sums.
+    sample = header(pattern.format(0, 0), tarfile.REGTYPE, 10)
+    name = pattern.format(0, 0).encode()
+    before, behind, rest = int(sample[148:154], 8) - sum(name), sample[len(name) : 148], sample[156:]
+    for number in range(count):
+        if number % 100 == 0:
+            whole.write(header(f"usr/share/somewhere/{number // 100:05}", tarfile.DIRTYPE, 0))
+        name = pattern.format(number // 100, number).encode()
+        whole.write(name + behind + b"%06o\0 " % (before + sum(name)) + rest + b"%010d" % number + bytes(502))
+    return whole.getvalue() + bytes(1024)
+
+
 class Image:
     """An image in memory: `blobs` by digest, `documents` (manifests, indexes) with their types, `root`."""
 
