@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import subprocess
 import tarfile
 import unittest
 from pathlib import Path
@@ -157,6 +158,58 @@ class Rootless(RegistryCase):
         flat = self.home / "flat"
         self.done("images", "unpack", "--progress", "none", ref, "--to", flat)
         self.assertEqual({facts["owner"] for facts in tree.describe(flat).values()}, {(USER, USER)})
+
+    def test_what_images_take_on_disk(self):
+        """Of a store whose layers belong to owners that the user could not even look at."""
+        self.grant()
+        refs = [self.registry.add(Image([*layers(), Layer().file("own", name * 9000)]), name) for name in ("one", "two")]
+        for ref in refs:
+            self.done("images", "pull", "--progress", "none", ref)
+        rows = {row["name"]: row for row in self.done("images", "ls", "--json").json()}
+        self.assertEqual(set(rows), set(refs))
+        root = self.root()
+        size = {"content": {}, "unpacked": {}}
+        for blob in (root / "content/blobs/sha256").iterdir():
+            size["content"][blob.name] = blob.stat().st_size
+        chains = {}
+        for ref in refs:
+            top = self.done("images", "unpack", "--progress", "none", "--json", ref).json()["chain_id"]
+            chains[ref] = self.paths("overlayfs", top)
+            for path in chains[ref]:
+                size["unpacked"][path] = int(subprocess.run(["du", "-s", "-B1", path], capture_output=True, text=True, check=True).stdout.split()[0])
+        closed = [path for path in chains[refs[0]] if (Path(path) / "home").exists()]
+        self.assertTrue(any(os.stat(Path(path) / "home").st_uid == 100999 for path in closed), closed)
+        shared = set(chains[refs[0]]) & set(chains[refs[1]])
+        self.assertEqual(len(shared), 2)
+        for ref, other in zip(refs, reversed(refs)):
+            unpacked = rows[ref]["unpacked"]
+            self.assertEqual(unpacked["size"], sum(size["unpacked"][path] for path in chains[ref]))
+            self.assertEqual(unpacked["shared"], sum(size["unpacked"][path] for path in shared))
+            self.assertEqual(unpacked["unique"], unpacked["size"] - unpacked["shared"])
+            content = rows[ref]["content"]
+            self.assertEqual(content["unique"] + content["shared"], content["size"])
+            self.assertEqual(content["unique"] + rows[other]["content"]["size"], sum(size["content"].values()))
+            self.assertEqual(rows[ref]["disk_size"], content["size"] + unpacked["size"])
+        # What is said to be free without it is so.
+        before = sum(size["content"].values())
+        self.done("images", "rm", refs[0])
+        after = sum(blob.stat().st_size for blob in (root / "content/blobs/sha256").iterdir())
+        self.assertEqual(before - after, rows[refs[0]]["content"]["unique"])
+        (row,) = self.done("images", "ls", "--json").json()
+        self.assertEqual(row["unpacked"], {"size": rows[refs[1]]["unpacked"]["size"], "shared": 0, "unique": rows[refs[1]]["unpacked"]["size"]})
+
+    def test_without_owners_or_a_namespace_images_are_measured_all_the_same(self):
+        ref = self.registry.add(Image(layers()))
+        self.done("images", "pull", "--progress", "none", ref)
+        (row,) = self.done("images", "ls", "--json").json()
+        self.assertGreater(row["unpacked"]["size"], 0)
+        self.assertEqual(row["content"]["size"], sum(blob.stat().st_size for blob in (self.root() / "content/blobs/sha256").iterdir()))
+        # Also where there is no namespace any more: without owners all of it is the user's.
+        self.ranges.write_text("root:0:100000\n")
+        refused = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\""
+        nested = ["unshare", "--user", "--map-users=0,0,100000", "--map-groups=0,0,100000", "sh", "-c", refused, "sh"]
+        told = self.done("images", "ls", "--json", within=nested)
+        self.assertEqual(told.json(), [row])
 
     def test_privilege_is_named_where_it_is_the_reason(self):
         result = self.as_user("snapshots", "--snapshotter", "btrfs", "prepare", "x")
