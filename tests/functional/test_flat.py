@@ -367,6 +367,15 @@ class Diff(FlatCase):
         want = {os.fsdecode(b"/" + p if p != b"." else b"/") for p in a.keys() | b.keys() if facts(a.get(p, {})) != facts(b.get(p, {}))}
         self.assertEqual({row["path"] for row in self.lade.json("images", "diff", one, two)}, want)
 
+    def test_files_with_several_names_in_layers_that_lie_elsewhere(self):
+        def linked(other, text):
+            return Layer().file("a", text).link("b", "a").link("z", "a").file("m", "m" * len(text)).file("other", other)
+
+        one, two, three = (self.pull(Image([linked(*words)]), words[0]) for words in (("1", "same"), ("2", "same"), ("3", "else")))
+        changed = lambda first, second: {row["path"]: row["what"] for row in self.lade.json("images", "diff", first, second)}
+        self.assertEqual(changed(one, two), {"/other": ["content"]})
+        self.assertEqual(changed(two, three), {path: ["content"] for path in ("/a", "/b", "/other", "/z")})
+
     def test_layers_that_lie_elsewhere_are_the_same_all_the_same(self):
         a, b = Layer().file("a", "1" * 1000).bytes(), Layer().file("b", "2" * 1000).bytes()
         one, two = self.pull(Image([a, b]), "one"), self.pull(Image([b, a], compression="zstd"), "two")
