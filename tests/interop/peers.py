@@ -34,6 +34,7 @@ class Theirs:
 
 class Skopeo(Theirs):
     name = "skopeo"
+    writing = "skopeo makes no eStargz: it hands on one that lade made"
 
     def copy(self, *args):
         return Tool(self.ground.place).run("skopeo", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false", *args)
@@ -102,7 +103,7 @@ def docker_form(form, path):
 
 class PodmanTool(Theirs):
     name = "podman"
-    remark = "podman keeps layers unpacked: of what it reads config, diff IDs and the manifest's digest are compared"
+    reading = "podman keeps layers unpacked: of what it reads config, diff IDs and the manifest's digest are compared"
 
     def write(self, form):
         place = self.ground.new()
@@ -160,7 +161,8 @@ class PodmanTool(Theirs):
 
 class Umoci(Theirs):
     name = "umoci"
-    remark = "umoci reads in place: the manifest that it says it took, and its tree beside lade's, are compared"
+    writing = "umoci makes an image of its own: its digests are compared with what Python reads in its layout"
+    reading = "umoci reads in place: the manifest that it says it took, and its tree beside lade's, are compared"
     alone = "umoci knows layout directories alone"
 
     def write(self, form):
@@ -205,6 +207,7 @@ class Umoci(Theirs):
 
 class Ctr(Theirs):
     name = "ctr"
+    writing = "ctr (1.6) makes neither zstd nor eStargz: it hands on what it was given"
 
     def packed(self, name):
         out = self.ground.new() / "in.tar"
