@@ -9,6 +9,7 @@
 #include "archive/gzip.hpp"
 #include "archive/input.hpp"
 #include "base/error.hpp"
+#include "base/fd.hpp"
 #include "base/text.hpp"
 
 namespace lade::archive {
@@ -165,16 +166,28 @@ std::unique_ptr<Source> decompress(Source& compressed) {
     return std::make_unique<Sniffed>(compressed);
 }
 
-Compression compression_of(std::span<const std::byte> beginning) noexcept {
-    const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(beginning[i]); };
-    const std::size_t have = beginning.size();
-    if (have >= 3 && byte(0) == 0x1f && byte(1) == 0x8b && byte(2) == 0x08)
+namespace {
+
+// What else people compress archives with; "" for none. bzip2's is long enough to be the name of no file.
+std::string_view other_compression(std::string_view text) {
+    if (text.starts_with("\xfd\x37zXZ"))
+        return "xz";
+    if (text.starts_with("BZh") && text.substr(4) == "1AY&SY")
+        return "bzip2";
+    return text.starts_with("\x04\x22\x4d\x18") ? "lz4" : "";
+}
+
+} // namespace
+
+Compression compression_of(std::span<const std::byte> beginning) {
+    const std::string_view text = as_text(beginning);
+    if (const std::string_view other = other_compression(text); !other.empty())
+        throw Error(ErrorKind::unimplemented, "compressed with ", other,
+                    ", which is not known here: gzip and zstd are");
+    if (text.starts_with("\x1f\x8b\x08"))
         return Compression::gzip;
-    if (have < 4)
-        return Compression::none;
-    const bool zstd = byte(0) == 0x28 && byte(1) == 0xb5 && byte(2) == 0x2f && byte(3) == 0xfd;
-    const bool skippable = (byte(0) & 0xf0U) == 0x50 && byte(1) == 0x2a && byte(2) == 0x4d && byte(3) == 0x18;
-    return zstd || skippable ? Compression::zstd : Compression::none;
+    const bool skippable = text.size() >= 4 && (text[0] & 0xf0) == 0x50 && text.substr(1, 3) == "\x2a\x4d\x18";
+    return skippable || text.starts_with("\x28\xb5\x2f\xfd") ? Compression::zstd : Compression::none;
 }
 
 std::string_view gzip_engine() noexcept {

@@ -24,9 +24,9 @@ struct LayerFormat {
 // unimplemented: an unknown or encrypted type, which is named.
 LayerFormat layer_format(std::string_view media_type);
 
-// How a layer of `media_type` is compressed whose bytes begin so: at least four of them, all if there are fewer. An OCI
+// How a layer of `media_type` is compressed whose bytes begin so: `magic_size` of them, all if there are fewer. An OCI
 // plain tar is one whatever it begins with. Types as layer_format() has them.
-inline constexpr std::size_t magic_size = 4;
+inline constexpr std::size_t magic_size = 10;
 Compression compression_of(std::span<const std::byte> beginning, std::string_view media_type);
 
 // The plain tar of a layer of `media_type`. The type says whether the bytes are compressed at all (an
@@ -36,11 +36,12 @@ Compression compression_of(std::span<const std::byte> beginning, std::string_vie
 // end before the result reports its own.
 std::unique_ptr<Source> decompress(Source& compressed, std::string_view media_type);
 
-// The same of bytes that nobody told the type of.
+// The same of bytes that nobody told the type of. unimplemented, as compression_of() has it.
 std::unique_ptr<Source> decompress(Source& compressed);
 
-// What bytes are compressed with that begin so; the first four tell.
-Compression compression_of(std::span<const std::byte> beginning) noexcept;
+// What bytes are compressed with that begin so; the first `magic_size` tell. unimplemented: with something that is not
+// known here, which is named.
+Compression compression_of(std::span<const std::byte> beginning);
 
 // The library that inflates gzip in this build: "isal" or "zlib".
 std::string_view gzip_engine() noexcept;

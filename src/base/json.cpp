@@ -45,7 +45,11 @@ Json parse_json(std::string_view text, std::string_view what) {
     try {
         return Json::parse(text, watch);
     } catch (const Json::exception& error) {
-        throw Error(ErrorKind::invalid_argument, what, ": not valid JSON: ", printable(error.what()));
+        // Behind the library's own "[json.exception.parse_error.101] ".
+        const std::string_view text_of = error.what();
+        const std::size_t end = text_of.find("] ");
+        throw Error(ErrorKind::invalid_argument, what,
+                    ": not valid JSON: ", printable(end == std::string_view::npos ? text_of : text_of.substr(end + 2)));
     }
 }
 

@@ -82,7 +82,10 @@ transfer::ImportOptions options_of(Context& context, const Flags& flags) {
 
 // Standard input, and whatever else has no place to go back to, is a stream.
 transfer::ImportInput open_input(const std::string& name, std::optional<Input>& stream, const std::stop_token& stop) {
-    if (const std::size_t scheme = name.find("://"); scheme != std::string::npos)
+    const std::size_t scheme = name.find("://");
+    if (name.starts_with("file://"))
+        throw Error(ErrorKind::invalid_argument, printable(name), ": import takes the path of a file, not its URL");
+    if (scheme != std::string::npos)
         throw Error(ErrorKind::invalid_argument, printable(name),
                     ": import reads archives and directories; an image of a registry is fetched by: lade images pull ",
                     printable(name.substr(scheme + 3)));

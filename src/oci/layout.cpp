@@ -41,6 +41,13 @@ bool has_prefix(std::string_view name, std::string_view prefix) {
                                         std::string_view("/:@").find(name[prefix.size()]) != std::string_view::npos);
 }
 
+// As both are written, or as they are in full: "app" is docker.io/library/app.
+bool is_below(std::string_view name, std::string_view prefix) {
+    const auto whole = Reference::try_parse(name);
+    const auto above = Reference::try_parse(prefix);
+    return has_prefix(name, prefix) || (whole && above && has_prefix(whole->string(), above->repository()));
+}
+
 // "" for none.
 std::string find_name(const Descriptor& image, const NamingRules& rules) {
     if (std::string name = find_annotation(image, annotation::image_name); !name.empty())
@@ -48,7 +55,7 @@ std::string find_name(const Descriptor& image, const NamingRules& rules) {
     std::string name = find_annotation(image, annotation::reference_name);
     if (name.empty() || name.find_first_of("/:@") == std::string::npos)
         return name.empty() ? name : cat(rules.prefix, ':', name);
-    return rules.others || has_prefix(name, rules.prefix) ? name : "";
+    return rules.others || is_below(name, rules.prefix) ? name : "";
 }
 
 bool replaces(const Descriptor& added, const Descriptor& listed) {

@@ -62,9 +62,9 @@ std::string_view word_of(LayerForm form) {
 }
 
 // Ends with an error where the bytes are not those of the digest, so that nobody goes on from others.
-class VerifiedSource final : public Source {
+class VerifiedTar final : public Source {
 public:
-    VerifiedSource(Source& inner, oci::Digest expected)
+    VerifiedTar(Source& inner, oci::Digest expected)
         : hashed_(inner, expected.algorithm()), expected_(std::move(expected)) {}
     std::size_t read(std::span<std::byte> into) override {
         if (verified_)
@@ -103,7 +103,7 @@ private:
     CountingSource counted_;
     std::unique_ptr<Source> plain_;
     RatioSource bounded_;
-    VerifiedSource verified_;
+    VerifiedTar verified_;
     ReadAhead ahead_;
 };
 

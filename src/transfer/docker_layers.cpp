@@ -31,7 +31,7 @@ std::string_view type_of(archive::Compression compression) {
 }
 
 archive::Compression sniff(Source& source) {
-    std::array<std::byte, 4> beginning{};
+    std::array<std::byte, archive::magic_size> beginning{};
     std::size_t have = 0;
     while (have < beginning.size()) {
         const std::size_t n = source.read(std::span(beginning).subspan(have));

@@ -30,7 +30,7 @@ namespace lade::transfer {
 namespace {
 
 bool is_compressed(int file) {
-    std::array<std::byte, 4> beginning{};
+    std::array<std::byte, archive::magic_size> beginning{};
     const std::size_t have = read_some_at(file, beginning, 0, "archive");
     return archive::compression_of(std::span(beginning).first(have)) != archive::Compression::none;
 }

@@ -179,6 +179,10 @@ class Import(ImportCase):
         self.assertEqual(names(), [hub + today + ":latest", host, "host:5000/full:2"])
         self.assertEqual(names("--base-name", "my/app"), ["docker.io/my/app:latest", host])
         self.assertEqual(names("--base-name", "host:5000/full"), ["host:5000/full:latest", host, "host:5000/full:2"])
+        self.assertEqual(names("--base-name", "full"), [hub + "full:latest", host])
+        in_full = self.file(layout_entries({hub + "app:1": self.image, hub + "apple:1": Image([Layer().file("z", "z")])}), name="in-full.tar")
+        for base in ("app", "library/app", "docker.io/library/app"):
+            self.assertEqual([image["name"] for image in self.take(in_full, "--no-unpack", "--base-name", base)], [hub + "app:1"])
         with_digests = names("--base-name", "a", "--digests")
         self.assertEqual(with_digests[:3], [hub + "a:latest", f"{hub}a@{self.image.root}", host])
         self.assertEqual(len(with_digests), 6)
@@ -300,6 +304,7 @@ class Import(ImportCase):
     def test_what_is_no_archive_on_this_machine(self):
         for url in ("docker://alpine:3", "https://registry.example/app:1"):
             self.fails(self.lade.run("images", "import", url), 2, url, "lade images pull " + url.split("://")[1])
+        self.fails(self.lade.run("images", "import", "file:///a.tar"), 2, "file:///a.tar", "the path of a file")
         self.fails(self.lade.run("images", "import", self.scratch / "nowhere"), 3, "nowhere")
         (self.scratch / "empty").mkdir()
         self.fails(self.lade.run("images", "import", self.scratch / "empty"), 2, "not an archive of images")

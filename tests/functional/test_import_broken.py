@@ -1,6 +1,8 @@
 """images import of archives that are cut, damaged, hostile, or made for somebody who has the rest."""
 
+import bz2
 import json
+import lzma
 import os
 import signal
 import tarfile
@@ -230,6 +232,19 @@ class Broken(ImportCase):
         # It is the limit that refuses it, not something else: without, its diff ID is looked at.
         small = bomb(start, 1100 << 20)
         self.refused_with(layout_entries({"a:1": bomb_image(start, small)}), ("--max-ratio", "1000000"), 8, "diff ID")
+
+    def test_compressed_in_another_way(self):
+        data = tar(layout_entries({"a:1": self.image}))
+        for name, blob in (("xz", lzma.compress(data)), ("bzip2", bz2.compress(data)), ("lz4", b"\x04\x22\x4d\x18" + data)):
+            path = self.scratch / "other"
+            path.write_bytes(blob)
+            self.fails(self.lade.run("images", "import", path), 1, str(path), f"compressed with {name}, which is not known here")
+            done = self.stream(blob)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"compressed with {name}", done.stderr.decode())
+        self.assertEqual(self.left(), NOTHING)
+        # What begins like one is no less a file.
+        self.lade.ok("images", "import", self.file([("BZh9", b"1"), *layout_entries({"a:1": self.image})]))
 
     def test_limits_that_are_none(self):
         path = self.file(layout_entries({"a:1": self.image}))

@@ -14,9 +14,8 @@ TEST_SUITE("oci") {
         CHECK(docker_name("docker.io/me/a:1") == "me/a:1");
         CHECK(docker_name("docker.io/library/a/b:1") == "library/a/b:1");
         CHECK(docker_name("ghcr.io/library/a:1") == "ghcr.io/library/a:1");
-        for (const std::string& none : {std::string("docker.io/library/a"),
-                                        cat("docker.io/library/a:1@sha256:", std::string(64, '0')), std::string()})
-            CHECK(!docker_name(none));
+        CHECK(!docker_name(cat("docker.io/library/a:1@sha256:", std::string(64, '0'))));
+        CHECK(!docker_name("no name"));
     }
 
     TEST_CASE("manifest.json") {
