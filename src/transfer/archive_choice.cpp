@@ -78,6 +78,9 @@ private:
     }
 
     void name_all() {
+        if (choice_.index.empty() && !options_.index_name.empty())
+            for (const oci::Descriptor& image : listed_)
+                choice_.names.push_back({.name = oci::Reference::parse(options_.index_name).string(), .target = image});
         std::map<std::string, oci::Digest> targets;
         for (const oci::Descriptor& image : listed_)
             for (std::string& name : names_of(image, options_.naming)) {

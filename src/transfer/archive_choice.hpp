@@ -33,7 +33,7 @@ struct ChosenImage {
 };
 
 struct ArchiveChoice {
-    std::string index; // as ArchiveListing has it
+    std::string index; // to be stored and named, as ArchiveListing has it
     std::vector<NamedTarget> names;
     std::vector<ChosenImage> images;              // each root once
     std::map<oci::Digest, oci::Labels> referrers; // the labels that keep them, by subject

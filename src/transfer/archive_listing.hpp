@@ -16,7 +16,9 @@
 namespace lade::transfer {
 
 struct ArchiveListing {
-    std::string index; // the text of index.json, or of one that was made of the images
+    // The text of index.json, or of one that was made of the images; "" where the one image is all there is: a name for
+    // the whole of it is its own.
+    std::string index;
     std::vector<oci::Descriptor> images;
 };
 

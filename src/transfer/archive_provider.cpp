@@ -9,6 +9,7 @@
 #include "base/size.hpp"
 #include "base/tasks.hpp"
 #include "base/text.hpp"
+#include "oci/dir_tree.hpp"
 #include "oci/layout.hpp"
 
 namespace lade::transfer {
@@ -16,7 +17,12 @@ namespace lade::transfer {
 std::optional<ImageFile> ArchiveProvider::find(const oci::Digest& digest) const {
     if (const auto known = elsewhere_.find(digest); known != elsewhere_.end())
         return known->second;
-    return files_.find(oci::layout::blob_path(digest));
+    auto file = files_.find(oci::layout::blob_path(digest));
+    if (!file && at_top_)
+        file = files_.find(oci::dir_tree::blob_path(digest));
+    if (!file && at_top_)
+        file = files_.find(oci::dir_tree::manifest_path(digest));
+    return file;
 }
 
 void ArchiveProvider::fetch(const oci::Descriptor& descriptor, std::uint64_t offset, Sink& sink,

@@ -17,6 +17,8 @@ public:
 
     // A blob that lies elsewhere than in the folder blobs/. Before anything is fetched.
     void add(const oci::Digest& digest, const ImageFile& file) { elsewhere_.emplace(digest, file); }
+    // Blobs lie as in skopeo's dir: (oci/dir_tree.hpp), too. Before anything is fetched.
+    void look_at_top() { at_top_ = true; }
     bool has(const oci::Digest& digest) const { return find(digest).has_value(); }
 
     // data_loss: the file has another size than the descriptor says.
@@ -35,6 +37,7 @@ private:
 
     const ImageFiles& files_;
     bool brings_unpacked_;
+    bool at_top_ = false;
     std::map<oci::Digest, ImageFile> elsewhere_;
 };
 

@@ -84,14 +84,14 @@ bool is_document(std::string_view name) {
            name.ends_with("/json");
 }
 
-// Archives of some tools name layers by their digest: HEX.tar.
+// Archives of some tools name layers by their digest: HEX.tar, or HEX alone.
 std::optional<oci::Digest> digest_of_name(std::string_view name) {
     if (auto blob = oci::layout::find_blob(name))
         return blob;
     constexpr std::string_view suffix = ".tar";
-    if (!name.ends_with(suffix))
-        return std::nullopt;
-    return oci::Digest::try_parse(cat("sha256:", name.substr(0, name.size() - suffix.size())));
+    if (name.ends_with(suffix))
+        name.remove_suffix(suffix.size());
+    return oci::Digest::try_parse(cat("sha256:", name));
 }
 
 class StreamFiles final : public ImageFiles {

@@ -120,7 +120,7 @@ private:
     }
 
     std::optional<oci::Descriptor> put_index() {
-        if (options_.index_name.empty())
+        if (options_.index_name.empty() || choice_.index.empty())
             return std::nullopt;
         return put_document(blobs_, choice_.index, oci::media_type::oci_index,
                             reference_labels(oci::parse_index(choice_.index, oci::media_type::oci_index, "index.json")),
