@@ -43,15 +43,16 @@ struct ContentsOptions {
 
 // An OCI image layout: indexes and manifests, configs, layers, each of these by name, so that whoever reads from the
 // front knows what is to come. The same images give the same contents. Of each image manifest.json has the one that
-// fits the wishes or this machine best, if all its files are there. `blobs` and the board stay the caller's. Errors as
-// collect_stored_platforms().
-ArchiveContents oci_contents(store::Blobs& blobs, const std::vector<store::Image>& images,
+// fits the wishes or this machine best, if all its files are there. Everything in it that the
+// store has is held by `held`; that and the board stay the caller's. Errors as collect_stored_platforms().
+ArchiveContents oci_contents(store::Blobs& blobs, OpenBlobs& held, const std::vector<store::Image>& images,
                              const ContentsOptions& options, Progress& progress);
 
 // The archive of `docker save`: of each image one platform, its layers not compressed, as readers of every age take
 // them. Only the platforms of the options count; without one it is this machine's, or the only one there is. Layers are
-// decoded here once to know their sizes. not_found: that platform; data_loss: a layer that cannot be decoded.
-ArchiveContents docker_contents(store::Blobs& blobs, const std::vector<store::Image>& images,
+// decoded here once to know their sizes. The rest is as above. not_found: that platform; data_loss: a layer that cannot
+// be decoded.
+ArchiveContents docker_contents(store::Blobs& blobs, OpenBlobs& held, const std::vector<store::Image>& images,
                                 const ContentsOptions& options, Progress& progress, const std::stop_token& stop);
 
 // The threads that copy at the same time.

@@ -5,7 +5,6 @@
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
-#include "transfer/fetch.hpp"
 #include "transfer/verified_source.hpp"
 
 namespace lade::transfer {
@@ -30,12 +29,14 @@ void copy_bytes(const Member& member, Sink& sink, const std::stop_token& stop) {
 
 } // namespace
 
-std::unique_ptr<Source> open_verified(store::Blobs& blobs, const oci::Descriptor& blob, const std::stop_token& stop) {
-    return std::make_unique<VerifiedSource>(open_stored(blobs, blob), blob.digest, blob.size,
+std::unique_ptr<Source> open_verified(const OpenBlobs& blobs, const oci::Descriptor& blob,
+                                      const std::stop_token& stop) {
+    return std::make_unique<VerifiedSource>(blobs.open(blob), blob.digest, blob.size,
                                             cat(kind_of(blob), ' ', blob.digest), stop);
 }
 
-Member stored_member(store::Blobs& blobs, const oci::Descriptor& blob, Progress& progress) {
+Member stored_member(OpenBlobs& blobs, const oci::Descriptor& blob, Progress& progress) {
+    blobs.hold(blob.digest);
     Member member = new_member(blob, progress);
     member.open = [&blobs, blob](const std::stop_token& stop) { return open_verified(blobs, blob, stop); };
     return member;

@@ -13,7 +13,7 @@
 
 #include "base/stream.hpp"
 #include "oci/manifest.hpp"
-#include "store/blobs.hpp"
+#include "transfer/open_blobs.hpp"
 #include "transfer/progress.hpp"
 
 namespace lade::transfer {
@@ -29,14 +29,14 @@ struct Member {
     Item* item = nullptr; // on the board
 };
 
-// The blob as it is, without a name yet. `blobs` and the board outlive it.
-Member stored_member(store::Blobs& blobs, const oci::Descriptor& blob, Progress& progress);
+// The blob as it is, without a name yet, held from now on. `blobs` and the board outlive it.
+Member stored_member(OpenBlobs& blobs, const oci::Descriptor& blob, Progress& progress);
 
 // A document that was made here, and has the digest of its descriptor.
 Member made_member(const oci::Descriptor& document, std::string text, Progress& progress);
 
 // A blob's bytes, verified.
-std::unique_ptr<Source> open_verified(store::Blobs& blobs, const oci::Descriptor& blob, const std::stop_token& stop);
+std::unique_ptr<Source> open_verified(const OpenBlobs& blobs, const oci::Descriptor& blob, const std::stop_token& stop);
 
 // All of the bytes, told on the board. data_loss: they are damaged, which shows when the last of them have been
 // written.

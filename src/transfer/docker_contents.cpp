@@ -12,7 +12,6 @@
 #include "base/text.hpp"
 #include "oci/reference.hpp"
 #include "transfer/archive_contents.hpp"
-#include "transfer/fetch.hpp"
 #include "transfer/runnable_image.hpp"
 #include "transfer/stored_tree.hpp"
 #include "transfer/verified_source.hpp"
@@ -37,8 +36,8 @@ std::string describe(const Layer& layer) {
     return cat("layer ", layer.descriptor.digest);
 }
 
-std::uint64_t decoded_size(store::Blobs& blobs, const Layer& layer, const std::stop_token& stop) {
-    DecodedLayer tar(open_stored(blobs, layer.descriptor), layer.descriptor.media_type);
+std::uint64_t decoded_size(const OpenBlobs& blobs, const Layer& layer, const std::stop_token& stop) {
+    DecodedLayer tar(blobs.open(layer.descriptor), layer.descriptor.media_type);
     std::vector<std::byte> buffer(256 * kib);
     std::uint64_t size = 0;
     while (const std::size_t n = tar.read(buffer)) {
@@ -58,8 +57,8 @@ std::string config_name(const oci::Descriptor& config) {
 
 class Builder {
 public:
-    Builder(store::Blobs& blobs, const ContentsOptions& options, Progress& progress)
-        : blobs_(blobs), options_(options), progress_(progress) {}
+    Builder(store::Blobs& blobs, OpenBlobs& held, const ContentsOptions& options, Progress& progress)
+        : blobs_(blobs), held_(held), options_(options), progress_(progress) {}
 
     void add(const store::Image& image) {
         auto known = targets_.find(image.target.digest);
@@ -117,11 +116,12 @@ private:
     oci::DockerImage add_files(const PlatformImage& image) {
         const oci::Descriptor& config = image.manifest.config;
         oci::DockerImage docker{.config = config_name(config), .names = {}, .layers = {}};
-        Member member = stored_member(blobs_, config, progress_);
+        Member member = stored_member(held_, config, progress_);
         member.name = docker.config;
         configs_.emplace(docker.config, std::move(member));
         for (const Layer& layer : layers_of(image)) {
             docker.layers.push_back(layer_name(layer.diff_id));
+            held_.hold(layer.descriptor.digest);
             layers_.emplace(docker.layers.back(), layer);
         }
         return docker;
@@ -135,8 +135,8 @@ private:
             layers.push_back(&layer);
         std::vector<std::uint64_t> sizes(layers.size());
         in_parallel(layers.size(), copies_at_once(), stop, [&](std::size_t i, const std::stop_token& task_stop) {
-            sizes[i] = doing([&] { return describe(*layers[i]); },
-                             [&] { return decoded_size(blobs_, *layers[i], task_stop); });
+            sizes[i] =
+                doing([&] { return describe(*layers[i]); }, [&] { return decoded_size(held_, *layers[i], task_stop); });
         });
         for (std::size_t i = 0; i < layers.size(); ++i)
             contents_.files.push_back(layer_member(*layers[i], sizes[i]));
@@ -147,7 +147,7 @@ private:
                 .size = size,
                 .digest = layer.diff_id.digest,
                 .open =
-                    [&blobs = blobs_, layer, size](const std::stop_token& stop) {
+                    [&blobs = held_, layer, size](const std::stop_token& stop) {
                         return std::make_unique<VerifiedSource>(
                             std::make_unique<DecodedLayer>(open_verified(blobs, layer.descriptor, stop),
                                                            layer.descriptor.media_type),
@@ -157,6 +157,7 @@ private:
     }
 
     store::Blobs& blobs_;
+    OpenBlobs& held_;
     const ContentsOptions& options_;
     Progress& progress_;
     ArchiveContents contents_;
@@ -172,9 +173,9 @@ std::size_t copies_at_once() {
     return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
 }
 
-ArchiveContents docker_contents(store::Blobs& blobs, const std::vector<store::Image>& images,
+ArchiveContents docker_contents(store::Blobs& blobs, OpenBlobs& held, const std::vector<store::Image>& images,
                                 const ContentsOptions& options, Progress& progress, const std::stop_token& stop) {
-    Builder builder(blobs, options, progress);
+    Builder builder(blobs, held, options, progress);
     for (const store::Image& image : images)
         builder.add(image);
     return builder.take(stop);

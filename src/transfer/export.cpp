@@ -13,6 +13,7 @@
 #include "transfer/find_image.hpp"
 #include "transfer/image_tree.hpp"
 #include "transfer/layout_directory.hpp"
+#include "transfer/open_blobs.hpp"
 #include "transfer/stored_tree.hpp"
 
 namespace lade::transfer {
@@ -51,12 +52,14 @@ Exported export_with(store::Store& store, const ExportOptions& options, Progress
     return doing("export", [&] {
         store::Blobs blobs(store, options.name_space);
         const std::vector<store::Image> images = get_images(store, options);
+        // It may take as long as whoever reads it likes.
+        OpenBlobs held(blobs);
         ContentsOptions wanted = options.contents;
         for (const std::string& since : options.since)
             add_blobs_of(since, store, blobs, options.name_space, wanted.have);
         ArchiveContents contents = options.form == ArchiveForm::oci
-                                       ? oci_contents(blobs, images, wanted, progress)
-                                       : docker_contents(blobs, images, wanted, progress, stop);
+                                       ? oci_contents(blobs, held, images, wanted, progress)
+                                       : docker_contents(blobs, held, images, wanted, progress, stop);
         write(contents);
         Exported exported{
             .images = std::move(contents.images), .blobs = contents.files.size(), .left_out = contents.left_out};

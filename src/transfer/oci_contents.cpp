@@ -27,8 +27,8 @@ Part part_of(const oci::Descriptor& descriptor) {
 
 class Builder {
 public:
-    Builder(store::Blobs& blobs, const ContentsOptions& options, Progress& progress)
-        : blobs_(blobs), options_(options), progress_(progress) {}
+    Builder(store::Blobs& blobs, OpenBlobs& held, const ContentsOptions& options, Progress& progress)
+        : blobs_(blobs), held_(held), options_(options), progress_(progress) {}
 
     void add(const store::Image& image) {
         auto known = targets_.find(image.target.digest);
@@ -96,7 +96,7 @@ private:
         if (files_.contains(key))
             return;
         Member member =
-            text.empty() ? stored_member(blobs_, descriptor, progress_) : made_member(descriptor, text, progress_);
+            text.empty() ? stored_member(held_, descriptor, progress_) : made_member(descriptor, text, progress_);
         member.name = key.second;
         files_.emplace(key, std::move(member));
     }
@@ -140,6 +140,7 @@ private:
     }
 
     store::Blobs& blobs_;
+    OpenBlobs& held_;
     const ContentsOptions& options_;
     Progress& progress_;
     ArchiveContents contents_;
@@ -151,9 +152,9 @@ private:
 
 } // namespace
 
-ArchiveContents oci_contents(store::Blobs& blobs, const std::vector<store::Image>& images,
+ArchiveContents oci_contents(store::Blobs& blobs, OpenBlobs& held, const std::vector<store::Image>& images,
                              const ContentsOptions& options, Progress& progress) {
-    Builder builder(blobs, options, progress);
+    Builder builder(blobs, held, options, progress);
     for (const store::Image& image : images)
         builder.add(image);
     return builder.take();

@@ -198,6 +198,47 @@ class Form(Exporting):
         self.assertEqual(len(archive.json("manifest.json")), 1)
 
 
+class Meanwhile(Exporting):
+    """What is removed while an archive is read slowly is in it all the same."""
+
+    def setUp(self):
+        super().setUp()
+        # More than pipes and buffers take.
+        self.image = Image([noise(3_000_000, name) for name in "abcd"])
+        self.ref = self.pulled(self.image)
+
+    def slowly(self, *flags):
+        process = subprocess.Popen(self.lade.command("images", "export", "--progress", "none", "-", *flags, self.ref), env=self.lade.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with process:
+            data = process.stdout.read(1000)
+            self.lade.ok("images", "rm", self.ref)
+            self.lade.ok("gc")
+            left = self.lade.json("content", "ls")
+            data += process.stdout.read()
+            said = process.stderr.read().decode()
+        return process.returncode, said, data, left
+
+    def test_an_image_is_removed(self):
+        whole = self.exported_bytes(self.ref)
+        code, said, data, left = self.slowly()
+        self.assertEqual((code, said), (0, ""))
+        self.assertEqual(left, [])
+        self.assertEqual(data, whole)
+
+    def test_an_image_is_removed_that_becomes_docker_s(self):
+        whole = self.exported_bytes("--format", "docker", self.ref)
+        code, said, data, left = self.slowly("--format", "docker")
+        self.assertEqual((code, said, left), (0, "", []))
+        self.assertEqual(data, whole)
+
+    def test_more_blobs_than_a_process_may_open(self):
+        ref = self.pulled(Image([noise(1000, f"noise-{i}") for i in range(100)]), "many")
+        whole = self.exported_bytes(ref)
+        done = subprocess.run(["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *self.lade.command("images", "export", "--progress", "none", "-", ref)], env=self.lade.env, capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, whole)
+
+
 class Parts(Exporting):
     """Indexes of which not all is wanted, or not all is there."""
 

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transfer/open_blobs.hpp"
+
+#include <sys/resource.h>
+
+#include "transfer/fetch.hpp"
+
+namespace lade::transfer {
+
+namespace {
+
+std::size_t most_descriptors() {
+    rlimit limit{};
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<std::size_t>(limit.rlim_cur / 2) : 0;
+}
+
+} // namespace
+
+OpenBlobs::OpenBlobs(store::Blobs& blobs) : blobs_(blobs), most_(most_descriptors()) {}
+
+void OpenBlobs::hold(const oci::Digest& digest) {
+    if (files_.size() < most_ && !files_.contains(digest))
+        files_.emplace(digest, blobs_.open(digest));
+}
+
+std::unique_ptr<Source> OpenBlobs::open(const oci::Descriptor& blob) const {
+    const auto held = files_.find(blob.digest);
+    if (held == files_.end())
+        return open_stored(blobs_, blob);
+    return std::make_unique<FileSource>(held->second.get(), blob.digest.string());
+}
+
+} // namespace lade::transfer
