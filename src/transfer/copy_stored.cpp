@@ -5,6 +5,8 @@
 #include <array>
 #include <atomic>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -16,6 +18,7 @@
 #include "store/leases.hpp"
 #include "transfer/fetch.hpp"
 #include "transfer/image_summary.hpp"
+#include "transfer/open_blobs.hpp"
 #include "transfer/stored_tree.hpp"
 
 namespace lade::transfer {
@@ -97,21 +100,39 @@ private:
     std::atomic<std::size_t> copied_ = 0;
 };
 
-// From one store into the other.
+// What is carried from one store into the other, as it was when the copy began: files that stay open, and labels.
+class Freight {
+public:
+    Freight(store::Blobs& from, const Load& load) : files_(from) {
+        for (const oci::Descriptor& blob : load.blobs)
+            doing([&] { return cat(kind_of(blob), ' ', blob.digest); },
+                  [&] {
+                      labels_.emplace(blob.digest, labels_there(from.get(blob.digest).labels, load.digests));
+                      files_.hold(blob.digest);
+                  });
+    }
+
+    const oci::Labels& labels(const oci::Digest& digest) const { return labels_.at(digest); }
+    Fd file(const oci::Digest& digest) const { return files_.file(digest); }
+
+private:
+    OpenBlobs files_;
+    std::map<oci::Digest, oci::Labels> labels_;
+};
+
 class Carrying {
 public:
-    // `place` is where `from` is.
-    Carrying(store::Blobs& from, const std::string& place, store::Blobs& to, store::LeaseHold& lease, bool link,
+    // `place` is where the freight is from.
+    Carrying(const Freight& freight, const std::string& place, store::Blobs& to, store::LeaseHold& lease, bool link,
              Counts& counts)
-        : from_(from), place_(place), to_(to), lease_(lease), link_(link), counts_(counts) {}
+        : freight_(freight), place_(place), to_(to), lease_(lease), link_(link), counts_(counts) {}
 
-    void carry(const oci::Descriptor& blob, const std::set<oci::Digest>& load, Item& item,
-               const std::stop_token& stop) {
-        const oci::Labels labels = labels_there(from_.get(blob.digest).labels, load);
+    void carry(const oci::Descriptor& blob, Item& item, const std::stop_token& stop) {
+        const oci::Labels& labels = freight_.labels(blob.digest);
         if (adopt(blob, labels, item, stop))
             return;
         // Before there is anything in the one store that others may wait for.
-        const Fd file = from_.open(blob.digest);
+        const Fd file = freight_.file(blob.digest);
         // Of several processes one brings it, the others wait here.
         store::BlobWriter writer = to_.ingest(ingest_ref(blob), blob, lease_, stop);
         try {
@@ -153,7 +174,7 @@ private:
         return taken;
     }
 
-    store::Blobs& from_;
+    const Freight& freight_;
     const std::string& place_;
     store::Blobs& to_;
     store::LeaseHold& lease_;
@@ -171,7 +192,7 @@ void carry_all(Carrying& carrying, Load& load, std::size_t at_once, Progress& pr
     in_parallel(load.blobs.size(), at_once, stop, [&](std::size_t i, const std::stop_token& task_stop) {
         const oci::Descriptor& blob = load.blobs[i];
         doing([&] { return cat(kind_of(blob), ' ', blob.digest); },
-              [&] { carrying.carry(blob, load.digests, *items[i], task_stop); });
+              [&] { carrying.carry(blob, *items[i], task_stop); });
     });
 }
 
@@ -212,13 +233,16 @@ CopiedStored copy_stored(store::Store& source, store::Store& target, const store
                              ++copied.referrers;
                          }
 
+                     std::optional<Freight> freight;
+                     if (&source != &target)
+                         freight.emplace(from, load);
                      // All that is written is held by the lease until the image row holds it.
                      store::LeaseHold lease(target, options.to, options.lease);
                      Counts counts;
                      if (&source == &target) {
                          record_all(from, to, lease, options, load, counts, stop);
                      } else {
-                         Carrying carrying(from, source.root(), to, lease, options.link, counts);
+                         Carrying carrying(*freight, source.root(), to, lease, options.link, counts);
                          carry_all(carrying, load, options.at_once, progress, stop);
                      }
                      counts.write_to(copied);

@@ -42,9 +42,10 @@ struct CopiedStored {
 
 // The image with the labels of its blobs, but for those that say what is unpacked, and its own; an index stays as it
 // is, whatever of it is copied. Where `source` and `target` are one store rows alone are written. Else every blob is
-// verified on its way in, also where no byte is copied, and nothing is written to `source`, not even a lease: an image
-// that is removed meanwhile is not_found. A failure or a kill at any point leaves both stores good, and nothing visible
-// that is not whole. already_exists: the name has another target; failed_precondition: not all that is wanted is here.
+// verified on its way in, also where no byte is copied, and nothing is written to `source`, not even a lease: its
+// files stay open, so that an image that is removed meanwhile is copied all the same. A failure or a kill at any point
+// leaves both stores good, and nothing visible that is not whole. already_exists: the name has another target;
+// failed_precondition: not all that is wanted is here.
 CopiedStored copy_stored(store::Store& source, store::Store& target, const store::Image& image,
                          const CopyStoredOptions& options, Progress& progress, const std::stop_token& stop);
 

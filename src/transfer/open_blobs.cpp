@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transfer/open_blobs.hpp"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
+#include <cerrno>
+
+#include "base/error.hpp"
 #include "transfer/fetch.hpp"
 
 namespace lade::transfer {
@@ -28,6 +32,16 @@ std::unique_ptr<Source> OpenBlobs::open(const oci::Descriptor& blob) const {
     if (held == files_.end())
         return open_stored(blobs_, blob);
     return std::make_unique<FileSource>(held->second.get(), blob.digest.string());
+}
+
+Fd OpenBlobs::file(const oci::Digest& digest) const {
+    const auto held = files_.find(digest);
+    if (held == files_.end())
+        return blobs_.open(digest);
+    const int copy = ::fcntl(held->second.get(), F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        throw_errno(errno, "open content ", digest, " once more");
+    return Fd(copy);
 }
 
 } // namespace lade::transfer

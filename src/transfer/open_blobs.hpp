@@ -27,6 +27,8 @@ public:
     void hold(const oci::Digest& digest);
     // Its bytes, unverified. From several threads; what it gives refers to this. Errors as those of hold().
     std::unique_ptr<Source> open(const oci::Descriptor& blob) const;
+    // Its file, to be read at places alone.
+    Fd file(const oci::Digest& digest) const;
 
 private:
     store::Blobs& blobs_;

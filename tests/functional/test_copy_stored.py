@@ -418,16 +418,35 @@ class Together(BetweenStores):
         fcntl.flock(handle, fcntl.LOCK_EX)
         return handle
 
-    def test_a_signal_leaves_nothing_half(self):
+    def waiting(self, *flags):
+        """A copy that waits for such a lock, and says so, and for whom."""
         self.other.ok("namespaces", "create", "there")
         handle = self.held(self.image.layers[1]["digest"])
-        process = self.lade.start("images", "copy", "--no-link", "--to-root", self.other.root, self.ref)
-        # It says that it waits, and for whom.
+        process = self.lade.start("images", "copy", *flags, "--to-root", self.other.root, self.ref)
         lines = []
         for line in process.stderr:
             lines.append(line)
             if "waiting for" in line:
                 break
+        return process, handle, lines
+
+    def test_what_is_removed_meanwhile_comes_all_the_same(self):
+        for flags in ((), ("--no-link",)):
+            process, handle, lines = self.waiting(*flags)
+            self.lade.ok("images", "rm", self.ref)
+            self.lade.ok("gc")
+            self.assertEqual(self.lade.json("content", "ls"), [])
+            os.close(handle)
+            _, said = process.communicate()
+            self.assertEqual(process.returncode, 0, (lines, said))
+            self.assertEqual(self.names(self.other), {self.ref: self.image.root})
+            self.arrived()
+            self.copied("--to-root", self.lade.root, self.ref, lade=self.other)
+            self.other.ok("images", "rm", self.ref)
+            self.other.ok("namespaces", "rm", "there")
+
+    def test_a_signal_leaves_nothing_half(self):
+        process, handle, lines = self.waiting("--no-link")
         process.send_signal(signal.SIGINT)
         process.communicate()
         self.assertEqual(process.returncode, -signal.SIGINT, lines)
