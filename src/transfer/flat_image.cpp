@@ -29,6 +29,12 @@ void check_blob(const Fd& file, const oci::Digest& digest, const std::stop_token
         throw Error(ErrorKind::data_loss, "content ", digest, ": its file has other bytes");
 }
 
+// Before the first of them is read, which may take long.
+void open_all(const std::vector<Layer>& all, StoredLayers& layers) {
+    for (const Layer& layer : all)
+        layers.add(layer);
+}
+
 // What was not applied yet, of the layers from `begin` to `end`.
 void flatten_layers(FlatImage& flat, const std::vector<Layer>& all, std::size_t begin, std::size_t end,
                     archive::Budget& budget, StoredLayers& layers, const std::stop_token& stop) {
@@ -106,6 +112,7 @@ FlatImage flatten_image(store::Blobs& blobs, const oci::Descriptor& target, cons
                         const archive::Limits& limits, StoredLayers& layers, const std::stop_token& stop) {
     FlatImage flat{.image = get_stored_image(blobs, target, platform), .tree = {}, .warnings = {}};
     const std::vector<Layer> all = layers_of(flat.image);
+    open_all(all, layers);
     archive::Budget budget(limits);
     flatten_layers(flat, all, 0, all.size(), budget, layers, stop);
     return flat;
@@ -118,6 +125,8 @@ FlatPair flatten_images(store::Blobs& blobs, const oci::Descriptor& first, const
     PlatformImage other = get_stored_image(blobs, second, platform);
     const std::vector<Layer> a = layers_of(one.image);
     const std::vector<Layer> b = layers_of(other);
+    open_all(a, layers);
+    open_all(b, layers);
     const auto same = [](const Layer& x, const Layer& y) { return x.diff_id.digest == y.diff_id.digest; };
     const auto common =
         static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end(), same).first - a.begin());

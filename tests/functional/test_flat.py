@@ -118,6 +118,19 @@ class ExportRootfs(FlatCase):
             done = subprocess.run(self.lade.command("images", "export-rootfs", ref, "-"), env=self.lade.env, stdout=subprocess.PIPE, check=True)
             self.assertEqual(done.stdout, out)
 
+    def test_an_image_that_is_removed_while_a_pipe_is_slow(self):
+        ref = self.pull(Image([Layer().file(name, os.urandom(2_000_000)) for name in "abc"]))
+        whole = self.exported(ref).read_bytes()
+        process = subprocess.Popen(self.lade.command("images", "export-rootfs", ref, "-"), env=self.lade.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        with process:
+            data = process.stdout.read(1000)
+            self.lade.ok("images", "rm", ref)
+            self.lade.ok("gc")
+            self.assertEqual(self.lade.json("content", "ls"), [])
+            data += process.stdout.read()
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(data, whole)
+
     def test_random_stacks(self):
         need_root()
         seed = os.environ.get("LADE_TEST_SEED") or str(random.randrange(10**9))
