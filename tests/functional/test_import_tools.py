@@ -1,6 +1,7 @@
 """images import of what other programs write, and of what they write from what they read: the same config, the same layers."""
 
 import json
+import subprocess
 
 from support import tree
 from support.images import Image, Layer, debian_layout, digest, index_of, umoci_unpack
