@@ -50,6 +50,9 @@ class Skopeo(Theirs):
         if form in ("tar", "gzip", "zstd"):
             self.copy(app, f"oci-archive:{out}:1")
             return squeezed(out, form), ["--base-name", "app"], witness.of_archive(out)
+        if form == "dir":
+            self.copy(app, f"dir:{out}")
+            return out, ["--index-name", "app:1"], witness.of_directory(out)
         if form == "docker-several":
             self.copy(app, f"docker-archive:{out}:app:1")
             refused("skopeo adds nothing to an archive", lambda: self.copy(f"oci:{self.source('other')}:1", f"docker-archive:{out}:other:1"))
@@ -120,6 +123,9 @@ class PodmanTool(Theirs):
             if form in DOCKER:
                 podman.podman("save", "-q", "--format", "docker-archive", "--multi-image-archive" if len(wanted) > 1 else "-q", "-o", out, *(f"{NAME}{name}:1" for name in wanted))
                 return docker_form(form, out)
+            if form == "dir":
+                podman.podman("push", "-q", f"{NAME}app:1", f"dir:{out}")
+                return out, ["--index-name", "app:1"], witness.of_directory(out)
             if form == "zstd-layers":
                 podman.podman("push", "-q", "--compression-format", "zstd", f"{NAME}app:1", f"oci:{out}:1")
                 return out, ["--base-name", "app"], witness.of_layout(out)
@@ -215,7 +221,7 @@ class Ctr(Theirs):
         return out
 
     def write(self, form):
-        if form in DOCKER or form in ("layout", "delta"):
+        if form in DOCKER or form in ("layout", "delta", "dir"):
             raise Absent("nobody else writes deltas" if form == "delta" else "ctr writes tars alone" if form == "layout" else "ctr writes OCI layouts alone, with docker's manifest.json in them")
         out = self.ground.new() / "out.tar"
         with Containerd(self.ground.new()) as daemon:
