@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <unordered_map>
 
@@ -55,7 +57,34 @@ void validate(const Image& image) {
                     "\": name, target size and media type are needed");
 }
 
+constexpr std::array origins{oci::label::converted_schema1, converted_from};
+
+void require_meaning(const Image& image) {
+    if (!means_target(image))
+        throw Error(ErrorKind::invalid_argument, "image ", printable(image.name), " cannot be ", image.target.digest,
+                    ": its name says another digest");
+}
+
 } // namespace
+
+bool was_made_of(const Image& image, const oci::Digest& digest) {
+    return image.target.digest == digest || std::ranges::any_of(origins, [&](std::string_view key) {
+               const auto origin = image.labels.find(std::string(key));
+               return origin != image.labels.end() && origin->second == digest.string();
+           });
+}
+
+bool means_target(const Image& image) {
+    const std::size_t at = image.name.rfind('@');
+    const auto told =
+        at == std::string::npos ? std::nullopt : oci::Digest::try_parse(std::string_view(image.name).substr(at + 1));
+    return !told || was_made_of(image, *told);
+}
+
+void forget_origin(Image& image) {
+    for (const std::string_view key : origins)
+        image.labels.erase(std::string(key));
+}
 
 std::optional<Time> source_date_epoch() {
     const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
@@ -96,6 +125,13 @@ void take_path(Image& into, const Image& from, std::string_view path) {
     else
         throw Error(ErrorKind::invalid_argument, "image ", printable(from.name), ": there is no \"", printable(path),
                     "\" to be updated");
+}
+
+// What an image's labels tell of where its target comes from is of use for that target alone.
+void settle_origin(Image& after, const Image& given) {
+    for (const std::string_view key : origins)
+        take_key(after.labels, given.labels, std::string(key));
+    require_meaning(after);
 }
 
 constexpr const char* listing = "SELECT i.id, i.name, i.media_type, i.digest, i.size, i.created, i.updated, "
@@ -190,6 +226,7 @@ Image Images::replace(const Image& before, const Image& after) {
 Image Images::create(const Image& image) {
     if (find(image.name))
         throw Error(ErrorKind::already_exists, "image ", printable(image.name), " already exists");
+    require_meaning(image);
     return write(image, false);
 }
 
@@ -200,16 +237,22 @@ Image Images::update(const Image& image, const std::vector<std::string>& paths) 
     Image after = *before;
     for (const std::string& path : paths.empty() ? std::vector<std::string>{"labels", "target"} : paths)
         take_path(after, image, path);
+    if (after.target.digest != before->target.digest)
+        settle_origin(after, image);
     return replace(*before, after);
 }
 
 Image Images::put(const Image& image) {
     const auto before = find(image.name);
-    if (!before)
+    if (!before) {
+        require_meaning(image);
         return write(image, false);
+    }
     Image after = image;
     after.labels = before->labels;
     oci::merge(after.labels, image.labels);
+    if (before->target.digest != image.target.digest)
+        settle_origin(after, image);
     return replace(*before, after);
 }
 

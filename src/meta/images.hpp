@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of images, in one namespace (containerd-store.md 2.5). Everything that writes one validates it as a whole:
-// invalid_argument for an empty name, a label that is too long, a target without size or media type.
+// invalid_argument for an empty name, a label that is too long, a target without size or media type. Whatever gives a
+// name a target refuses one that the name does not mean (means_target()), as invalid_argument, too.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "meta/sqlite.hpp"
@@ -34,6 +36,17 @@ std::optional<Time> source_date_epoch();
 // The time that a change of an image is given: that one, or now.
 Time time_of_change();
 
+// A label of an image: the digest of the manifest that a pull has made it of, by changing its config's type.
+inline constexpr std::string_view converted_from = "lade.image/converted-from";
+
+// Whether the target has this digest, or is what a pull has made of what has it, as the image's labels tell then.
+bool was_made_of(const Image& image, const oci::Digest& digest);
+// False: the name has a digest (a:1@sha256:...) that the target was not made of. One that is nothing but a digest, or
+// no reference at all, says no more than any other.
+bool means_target(const Image& image);
+// For who changes the target: takes away the labels that tell of it.
+void forget_origin(Image& image);
+
 class Images {
 public:
     Images(Database& database, std::string name_space) : database_(database), namespace_(std::move(name_space)) {}
@@ -55,7 +68,7 @@ public:
     // target become those of `image`. not_found; invalid_argument for any other path.
     Image update(const Image& image, const std::vector<std::string>& paths);
     // Creates, or updates the target of an existing name and merges `image.labels` into the labels it has:
-    // what the user set stays.
+    // what the user set stays; what they say of another target's origin does not.
     Image put(const Image& image);
     // False when there is none, or none with the target that is `expected`.
     bool remove(const std::string& name, const std::optional<oci::Digest>& expected = std::nullopt);

@@ -15,11 +15,15 @@
 
 namespace lade::store {
 
+using meta::converted_from;
+using meta::forget_origin;
 using meta::Image;
 using meta::ListedImage;
+using meta::means_target;
 using meta::source_date_epoch;
 using meta::Summary;
 using meta::time_of_change;
+using meta::was_made_of;
 
 class Images {
 public:

@@ -270,6 +270,9 @@ ConvertedImage convert_image(store::Store& store, const ConvertOptions& options,
     store::Image image = *source;
     image.target = conversion.run(source->target);
     image.name = options.name;
+    // It is no longer what a pull made of that.
+    if (image.target.digest != source->target.digest)
+        store::forget_origin(image);
     ConvertedImage converted{.target = image.target, .layers = conversion.converted_layers(), .replaced = std::nullopt};
     if (options.name == options.source) {
         images.update(image, {"target"});

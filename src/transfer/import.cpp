@@ -74,6 +74,7 @@ public:
 
     std::vector<ImportedImage> run() {
         choice_ = choose_from_archive(origin_, *files_, provider_, options_, missing_, stop_);
+        require_meaning();
         fetch();
         for (const auto& [subject, labels] : choice_.referrers)
             blobs_.label(subject, labels);
@@ -94,6 +95,14 @@ private:
             offers.emplace_back(one.is_image() ? std::optional(one.config.platform) : std::nullopt);
         const auto best = oci::exact_match(oci::host_platform(), offers);
         return best && chosen.images[*best].manifest_descriptor.digest == image.manifest_descriptor.digest;
+    }
+
+    // Before any layer is read.
+    void require_meaning() const {
+        for (const NamedTarget& one : choice_.names)
+            if (!store::means_target({.name = one.name, .target = one.target, .labels = {}}))
+                throw Error(ErrorKind::data_loss, "image ", one.name, ": is ", one.target.digest,
+                            " in the archive, which its name does not say");
     }
 
     void fetch() {

@@ -36,7 +36,7 @@ public:
             known = targets_.emplace(image.target.digest, collect(image)).first;
         Target& target = known->second;
         contents_.images.push_back({.name = image.name, .target = target.root});
-        contents_.index.push_back(oci::named_image(target.root, image.name));
+        contents_.index.push_back(list(image, target.root));
         auto name = oci::docker_name(image.name);
         if (target.runnable && name)
             target.tags.push_back(std::move(*name));
@@ -55,6 +55,19 @@ public:
     }
 
 private:
+    // What is left of an image is not what the digest in its name says.
+    oci::Descriptor list(const store::Image& image, const oci::Descriptor& root) {
+        if (store::means_target({.name = image.name, .target = root, .labels = image.labels}))
+            return oci::named_image(root, image.name);
+        const auto reference = oci::Reference::try_parse(image.name);
+        const bool has_tag = reference && reference->tag();
+        const std::string name = has_tag ? cat(reference->repository(), ':', *reference->tag()) : "";
+        progress_.warn(cat("image ", printable(image.name), " is ", root.digest, " in the archive, where it is called ",
+                           has_tag ? name : "nothing"));
+        return has_tag ? oci::named_image(root, name)
+                       : oci::Descriptor{.media_type = root.media_type, .digest = root.digest, .size = root.size};
+    }
+
     struct Target {
         oci::Descriptor root;
         std::optional<oci::Manifest> runnable; // for manifest.json

@@ -35,12 +35,6 @@ std::vector<oci::Descriptor> bring_referrers(const RemoteOrigin& origin, const o
     return fetch_referrers(origin, subjects, stop);
 }
 
-// Whether the image is what the registry has under that digest, converted if need be.
-bool was_made_of(const store::Image& image, const oci::Digest& digest) {
-    const auto source = image.labels.find(std::string(oci::label::converted_schema1));
-    return image.target.digest == digest || (source != image.labels.end() && source->second == digest.string());
-}
-
 // Nullopt when something is missing or damaged, which the registry may cure.
 std::optional<Pulled> try_stored(store::Store& store, const oci::Reference& reference, const PullOptions& options,
                                  store::LeaseHold& lease, Progress& progress, const std::stop_token& stop) {
@@ -81,7 +75,7 @@ Pulled pull_image(store::Store& store, const oci::Reference& reference, const Pu
 
     // From the tag to one digest.
     const oci::Descriptor resolved = resolve(repository, reference, progress, stop);
-    if (policy == PullPolicy::if_newer && row && was_made_of(*row, resolved.digest))
+    if (policy == PullPolicy::if_newer && row && store::was_made_of(*row, resolved.digest))
         if (auto pulled = stored())
             return *std::move(pulled);
     // Whatever form it has, from here on it is an image of today.

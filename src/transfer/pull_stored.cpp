@@ -43,6 +43,9 @@ Pulled pull_stored(store::Store& store, const oci::Reference& reference, const P
     const auto row = images.hold(reference.string(), lease);
     if (!row)
         throw Error(ErrorKind::not_found, "the image is not in the store");
+    if (!store::means_target(*row))
+        throw Error(ErrorKind::not_found, "the image is not in the store, where its name has another one, ",
+                    row->target.digest);
     Pulled pulled{.name = row->name, .target = row->target, .chain_ids = {}, .stored = true};
     store::Blobs blobs(store, options.name_space);
     const std::vector<PlatformImage> chosen =

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "oci/derived_image.hpp"
+#include "store/images.hpp"
 #include "transfer/document.hpp"
 #include "transfer/schema1.hpp"
 
@@ -32,6 +33,7 @@ Root fetch_root(const RemoteOrigin& origin, const oci::Descriptor& resolved, std
     if (is_legacy(oci::parse_manifest(text, resolved.media_type, cat("manifest ", resolved.digest)))) {
         text = oci::retype_config(text, oci::media_type::docker_config);
         root.target = put_manifest(origin.blobs, text, resolved.media_type, origin.lease, stop);
+        root.labels.emplace(store::converted_from, resolved.digest.string());
     }
     root.documents.emplace(root.target.digest, std::move(text));
     return root;

@@ -247,6 +247,20 @@ class LegacyConfig(Pulls, RegistryCase):
         self.assertNotIn(image.root, [blob["digest"] for blob in self.lade.json("content", "ls")])
         self.assertIn(b"d", self.unpacked(ref, "to"))
 
+    def test_it_may_be_had_by_its_own_digest(self):
+        image = sample()
+        by_digest = self.serve(image).rsplit(":", 1)[0] + "@" + image.root
+        pulled = self.pull(by_digest)
+        self.assertNotEqual(pulled["target"]["digest"], image.root)
+        self.lade.ok("images", "pull", "--offline", by_digest, "--label", "a=b")
+        # What it was made of is not what another image has been made of.
+        other = Image([Layer().file("other", "x")])
+        ref = self.registry.add(other, "other")
+        self.pull(ref)
+        self.fails(self.lade.run("images", "tag", "--force", ref, by_digest), 2, by_digest)
+        self.lade.ok("images", "tag", by_digest, "copy:1", "copy@" + image.root)
+        self.fails(self.lade.run("images", "convert", "--oci", by_digest, "new@" + image.root), 2, "new@" + image.root)
+
     def test_an_artifact_stays_what_it_is(self):
         image = sample()
         for layer in image.manifest["layers"]:

@@ -1,0 +1,92 @@
+"""What images import believes of an archive, what it takes from other images, and what it leaves behind."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import tarfile
+import time
+
+from support.archives import docker_entries, layout_entries, tar
+from support.images import Image, Layer, compress, index_of
+from support.program import SANITIZED
+from test_import import IMAGE_NAME, ImportCase
+
+WRONG = "sha256:" + "1" * 64
+REF_NAME = "org.opencontainers.image.ref.name"
+
+
+class TrustCase(ImportCase):
+    def blobs(self):
+        return {blob["digest"] for blob in self.lade.json("content", "ls")}
+
+    def refused(self, entries, code, *words, flags=()):
+        """From a file and from a pipe, and nothing is left."""
+        path = self.file(entries, "refused.tar")
+        self.fails(self.lade.run("images", "import", path, *flags), code, *words)
+        done = self.stream(tar(entries), *flags)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.lade.ok("gc")
+        self.assertEqual((self.names(), self.blobs(), self.lade.ingests()), ([], set(), []))
+
+
+class NamesByDigest(TrustCase):
+    def test_of_archives(self):
+        for name in ("a@" + WRONG, "a:1@" + WRONG):
+            self.refused(docker_entries([(self.plain, [name])]), 8, name, "which its name does not say")
+            for key in (IMAGE_NAME, REF_NAME):
+                self.refused(layout_entries({(key, name): self.image}), 8, name, self.image.root)
+        for key in (IMAGE_NAME, REF_NAME):
+            name = f"docker.io/library/{key.lower()[-4:]}@{self.image.root}".replace("/.", "/x")
+            self.take(self.file(layout_entries({(key, name): self.image})))
+            self.assertIn(name, self.names())
+            self.lade.ok("images", "pull", "--offline", name)
+        path = self.file(layout_entries({"a:1": self.image}))
+        self.fails(self.lade.run("images", "import", path, "--index-name", "b@" + WRONG), 2, "b@" + WRONG)
+
+    def test_of_people(self):
+        self.take(self.file(layout_entries({"a:1": self.image})))
+        name = "b@" + WRONG
+        for command in (("tag", "a:1"), ("tag", "--force", "a:1"), ("tag", "--skip-reference-check", "a:1"), ("convert", "--uncompress", "a:1"), ("copy", "--dest-namespace", "there", "a:1"), ("copy", "--to-root", self.scratch / "there", "a:1")):
+            self.fails(self.lade.run("images", *command, name), 2, name, "its name says another digest")
+        (key,) = [row["key"] for row in self.lade.json("snapshots", "ls")][-1:]
+        self.lade.ok("images", "tag", "a:1", "b@" + self.image.root)
+        self.assertEqual(self.names(), ["docker.io/library/a:1", "docker.io/library/b@" + self.image.root])
+        # A name that is nothing but a digest is CRI's, of the config.
+        self.lade.ok("images", "tag", "a:1", self.image.config["digest"])
+        self.lade.ok("snapshots", "info", key)
+
+    def test_from_before(self):
+        """A store that has such a name already: nothing vouches for it."""
+        self.take(self.file(layout_entries({"a:1": self.image})))
+        name = "127.0.0.1:1/a@" + WRONG
+        with sqlite3.connect(self.lade.root / "meta.db") as database:
+            database.execute("UPDATE images SET name = ?", (name,))
+        database.close()
+        self.fails(self.lade.run("images", "pull", "--offline", name), 3, name, self.image.root)
+        for policy in ("--if-missing", "--if-newer"):
+            self.fails(self.lade.run("images", "pull", policy, "--retries", "0", name), 6, name)
+        # Its labels may still be changed, and it may go.
+        self.lade.ok("images", "label", name, "x=y")
+        self.lade.ok("images", "rm", name)
+
+    def test_what_is_exported_of_an_index(self):
+        """A part of it has another digest."""
+        other = Image([Layer().file("d/a", "other")], architecture="s390x")
+        index = index_of([self.image, other])
+        names = ["docker.io/library/a:1@" + index.root, "docker.io/library/b@" + index.root]
+        layout = {(IMAGE_NAME, names[0]): index, (IMAGE_NAME, names[1]): index}
+        self.take(self.file(layout_entries(layout)))
+        self.assertEqual(self.names(), names)
+        out = self.lade.ok("images", "export", self.scratch / "out.tar", *names)
+        self.assertIn("called docker.io/library/a:1", out.err)
+        self.assertIn("called nothing", out.err)
+        with tarfile.open(self.scratch / "out.tar") as archive:
+            listed = json.load(archive.extractfile("index.json"))["manifests"]
+        self.assertEqual(sorted(one.get("annotations", {}).get(IMAGE_NAME, "") for one in listed), ["", "docker.io/library/a:1"])
+        self.lade.ok("images", "rm", *names)
+        self.assertEqual([one["name"] for one in self.take(self.scratch / "out.tar")], ["docker.io/library/a:1"])
+
+
+del ImportCase, TrustCase
