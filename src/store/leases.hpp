@@ -33,6 +33,8 @@ public:
     // For what is of use to nobody once this process is gone: the lease of people does not get it.
     void add_own(const LeaseResource& resource);
     void drop(const LeaseResource& resource);
+    // Whether what has this lease is held by this object, too.
+    bool covers(const std::string& lease) const noexcept { return lease == id_ || lease == also_; }
 
 private:
     Store& store_;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "archive/compression.hpp"
@@ -17,6 +18,7 @@
 #include "store/blobs.hpp"
 #include "store/image_batch.hpp"
 #include "store/leases.hpp"
+#include "store/let_go.hpp"
 #include "transfer/archive_choice.hpp"
 #include "transfer/archive_provider.hpp"
 #include "transfer/document.hpp"
@@ -136,19 +138,28 @@ private:
                             lease_, stop_);
     }
 
-    // Manifests of what was unpacked let go of their layers.
+    // Manifests of what was unpacked let go of their layers, unless those are another image's, too.
     void discard_layers() {
+        std::map<oci::Digest, oci::Labels> all;
         for (const ChosenImage& chosen : choice_.images)
             for (const PlatformImage& image : chosen.images) {
                 if (!tops_.contains(image.manifest_descriptor.digest))
                     continue;
-                oci::Labels changes;
+                oci::Labels& changes = all[image.manifest_descriptor.digest];
                 for (const auto& [key, value] : reference_labels(image.manifest))
                     if (key.starts_with(cat(oci::label::gc_ref_content, ".l.")))
                         changes.emplace(key, "");
-                blobs_.label(image.manifest_descriptor.digest, changes);
             }
+        std::set<std::string> names;
+        for (const NamedTarget& one : choice_.names)
+            names.insert(one.name);
+        if (!options_.index_name.empty())
+            names.insert(index_name());
+        for (const std::string& keeper : store::let_go(store_, options_.name_space, all, names, lease_))
+            progress_.warn(cat("layers are kept that ", keeper, " has, too"));
     }
+
+    std::string index_name() const { return oci::Reference::parse(options_.index_name).string(); }
 
     std::vector<oci::ChainId> tops_of(const oci::Digest& root) const {
         std::vector<oci::ChainId> tops;
@@ -169,10 +180,7 @@ private:
                                 .replaced = std::nullopt,
                                 .chain_ids = tops_of(one.target.digest)});
         if (index)
-            imported.push_back({.name = oci::Reference::parse(options_.index_name).string(),
-                                .target = *index,
-                                .replaced = std::nullopt,
-                                .chain_ids = {}});
+            imported.push_back({.name = index_name(), .target = *index, .replaced = std::nullopt, .chain_ids = {}});
         std::vector<store::ReadImage> images;
         images.reserve(imported.size());
         for (const ImportedImage& one : imported)

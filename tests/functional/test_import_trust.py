@@ -89,4 +89,42 @@ class NamesByDigest(TrustCase):
         self.assertEqual([one["name"] for one in self.take(self.scratch / "out.tar")], ["docker.io/library/a:1"])
 
 
+class Discarded(TrustCase):
+    def check_kept(self, keeper, path, *names):
+        layers = {layer["digest"] for layer in self.image.layers}
+        done = self.lade.ok("images", "import", path, "--discard-unpacked-layers")
+        self.assertEqual(len([line for line in done.err.splitlines() if "layers are kept" in line]), 1, done.err)
+        self.assertIn(keeper, done.err)
+        self.lade.ok("gc")
+        self.assertTrue(layers <= self.blobs())
+        for name in names:
+            self.lade.ok("images", "export", "--all-platforms", self.scratch / "z.tar", name)
+
+    def test_what_another_name_has_stays(self):
+        path = self.file(layout_entries({"a:1": self.image}))
+        self.take(path)
+        self.lade.ok("images", "tag", "a:1", "keep:1")
+        self.check_kept("docker.io/library/keep:1", path, "keep:1", "a:1")
+        self.lade.ok("images", "rm", "keep:1")
+        self.assertNotIn("layers are kept", self.lade.ok("images", "import", path, "--discard-unpacked-layers").err)
+        self.assertEqual(self.blobs(), {self.image.root, self.image.config["digest"]})
+
+    def test_by_way_of_an_index(self):
+        index = index_of([self.image])
+        self.take(self.file(layout_entries({"whole:1": index}), "index.tar"))
+        self.check_kept("docker.io/library/whole:1", self.file(layout_entries({"a:1": self.image})), "whole:1")
+
+    def test_what_a_lease_has_stays(self):
+        path = self.file(layout_entries({"a:1": self.image}))
+        self.lade.ok("leases", "create", "--id", "held")
+        self.lade.ok("images", "import", path, "--lease", "held")
+        self.check_kept("lease held", path)
+
+    def test_another_namespace_loses_nothing_and_is_not_asked(self):
+        path = self.file(layout_entries({"a:1": self.image}))
+        self.lade.ok("-n", "there", "images", "import", path)
+        self.assertNotIn("layers are kept", self.lade.ok("images", "import", path, "--discard-unpacked-layers").err)
+        self.lade.ok("-n", "there", "images", "export", self.scratch / "z.tar", "a:1")
+
+
 del ImportCase, TrustCase
