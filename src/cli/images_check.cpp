@@ -20,10 +20,13 @@ namespace lade::cli {
 
 namespace {
 
+constexpr std::size_t read_at_once = 4;
+
 struct CheckFlags {
     std::vector<std::string> filters;
     std::string snapshotter;
     std::string platform;
+    bool verify = false;
 };
 
 // What was found of one image, or nothing when its documents are damaged.
@@ -37,6 +40,8 @@ struct Checked {
             return "error";
         if (!check->available)
             return "unavailable";
+        if (check->spoilt > 0)
+            return "damaged";
         return check->complete() ? "complete" : "incomplete";
     }
 };
@@ -74,18 +79,21 @@ Json row_of(const store::Image& image, const Checked& checked) {
 
 class Checker {
 public:
-    Checker(Context& context, store::Store& store, const std::string& snapshotter, oci::Platform platform)
+    Checker(Context& context, store::Store& store, const std::string& snapshotter, oci::Platform platform, bool verify)
         : context_(context),
           blobs_(store, context.name_space),
           snapshots_(store, context.name_space, snapshotter),
-          platform_(std::move(platform)) {}
+          platform_(std::move(platform)) {
+        if (verify)
+            verifier_.emplace(blobs_, read_at_once, context.stop());
+    }
 
     // Adds a row whatever is found, and then fails when the image is not whole.
     void add(const store::Image& image) {
         Checked checked;
         std::optional<Error> worst;
         try {
-            checked.check = transfer::check_image(blobs_, image.target, platform_);
+            checked.check = transfer::check_image(blobs_, image.target, platform_, verifier_ ? &*verifier_ : nullptr);
             worst = problem_of(*checked.check);
             if (const auto& chain_id = checked.check->chain_id)
                 checked.unpacked = snapshots_.find(chain_id->string()).has_value();
@@ -128,6 +136,7 @@ private:
     store::Blobs blobs_;
     store::Snapshots snapshots_;
     oci::Platform platform_;
+    std::optional<transfer::BlobVerifier> verifier_;
     Json rows_ = Json::array();
     Table table_{{"REF", "TYPE", "DIGEST", "STATUS", "SIZE", "UNPACKED"}};
     std::string good_;
@@ -150,7 +159,7 @@ void check(Context& context, const CheckFlags& flags) {
         names.push_back(row.listed.image.name);
         images.emplace(names.back(), std::move(row.listed.image));
     }
-    Checker checker(context, *store, snapshotter, std::move(platform));
+    Checker checker(context, *store, snapshotter, std::move(platform), flags.verify);
     try {
         for_each_item(names, [&](const std::string& name) { checker.add(images.at(name)); });
     } catch (const Error& error) {
@@ -171,6 +180,7 @@ void add_check(const Command& group, Context& context) {
     add_filters(command, flags->filters);
     add_snapshotter(command, flags->snapshotter, "unpacked with this snapshotter");
     command.add_option("--platform", flags->platform, "what this platform needs");
+    command.add_flag("--verify", flags->verify, "read and hash all blobs, which takes its time");
     add_quiet(command, context, "print the names of complete and unpacked images only");
     add_json(command, context);
     command.runs(context, [&context, flags] { check(context, *flags); });

@@ -103,7 +103,7 @@ private:
         if (plain && rules_.layers.compress)
             return layers_.compress(*file, diff_id);
         if (!plain)
-            return layers_.store(*file);
+            return layers_.store(*file, diff_id);
         // Where it is read it is verified.
         provider_.add(diff_id.digest, *file);
         return oci::Descriptor{

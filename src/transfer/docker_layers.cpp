@@ -51,6 +51,21 @@ void pass_on(Source& from, Sink& to, const std::stop_token& stop) {
     }
 }
 
+// What is read goes to a sink, too.
+class Tee final : public Source {
+public:
+    Tee(Source& from, Sink& to) : from_(from), to_(to) {}
+    std::size_t read(std::span<std::byte> into) override {
+        const std::size_t n = from_.read(into);
+        to_.write(into.first(n));
+        return n;
+    }
+
+private:
+    Source& from_;
+    Sink& to_;
+};
+
 class Nowhere final : public Sink {
 public:
     void write(std::span<const std::byte> /*bytes*/) override {}
@@ -98,6 +113,22 @@ oci::Descriptor DockerLayers::store(const ImageFile& file) {
     return {.media_type = std::string(type_of(compression)), .digest = digest, .size = file.size};
 }
 
+oci::Descriptor DockerLayers::store(const ImageFile& file, const oci::DiffId& diff_id) {
+    if (file.digest) {
+        oci::Descriptor layer = store(file);
+        require_same(diff_id_of(layer).digest, diff_id);
+        return layer;
+    }
+    const oci::Digest digest = write(
+        [&](Source& bytes, Sink& sink) {
+            Tee kept(bytes, sink);
+            require_same(decode(kept, file.size), diff_id);
+            return oci::Labels{{std::string(oci::label::uncompressed), diff_id.string()}};
+        },
+        file);
+    return {.media_type = std::string(type_of(compression_of(file))), .digest = digest, .size = file.size};
+}
+
 oci::Descriptor DockerLayers::compress(const ImageFile& file, const oci::DiffId& diff_id) {
     const oci::Digest digest = write(
         [&](Source& bytes, Sink& sink) {
@@ -114,23 +145,29 @@ oci::Descriptor DockerLayers::compress(const ImageFile& file, const oci::DiffId&
             .size = origin_.blobs.get(digest).size};
 }
 
+// All of the source is read, whatever of it the decoder has no use for.
+oci::Digest DockerLayers::decode(Source& compressed, std::uint64_t size) {
+    Nowhere nowhere;
+    const std::unique_ptr<Source> plain = archive::decompress(compressed);
+    RatioSource bounded(*plain, size, rules_.ratio, stop_);
+    oci::HashingSource hashed(bounded, oci::Algorithm::sha256);
+    pass_on(hashed, nowhere, stop_);
+    pass_on(compressed, nowhere, stop_);
+    return hashed.digest();
+}
+
 oci::DiffId DockerLayers::diff_id_of(const oci::Descriptor& layer) {
     if (layer.media_type == plain_docker_layer)
         return {layer.digest};
     const std::unique_ptr<Source> compressed = open_stored(origin_.blobs, layer);
-    const std::unique_ptr<Source> plain = archive::decompress(*compressed);
-    RatioSource bounded(*plain, layer.size, rules_.ratio, stop_);
-    oci::HashingSource hashed(bounded, oci::Algorithm::sha256);
-    Nowhere nowhere;
-    pass_on(hashed, nowhere, stop_);
-    oci::DiffId diff_id{hashed.digest()};
+    oci::DiffId diff_id{decode(*compressed, layer.size)};
     origin_.blobs.label(layer.digest, {{std::string(oci::label::uncompressed), diff_id.string()}});
     return diff_id;
 }
 
 void DockerLayers::require_same(const oci::Digest& digest, const oci::DiffId& diff_id) {
     if (digest != diff_id.digest)
-        throw Error(ErrorKind::data_loss, "the layer has digest ", digest, ", the config says ", diff_id.digest);
+        throw Error(ErrorKind::data_loss, "the layer's tar has digest ", digest, ", the config says ", diff_id.digest);
 }
 
 std::optional<oci::Descriptor> DockerLayers::find_plain(const oci::DiffId& diff_id) {

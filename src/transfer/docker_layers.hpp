@@ -38,13 +38,16 @@ public:
     archive::Compression compression_of(const ImageFile& file) const;
     // The file as it is.
     oci::Descriptor store(const ImageFile& file);
+    // A compressed layer as it is, decoded on its way, as nothing but its diff ID says what it should be. data_loss: it
+    // has another one; resource_exhausted: more than the rules' ratio.
+    oci::Descriptor store(const ImageFile& file, const oci::DiffId& diff_id);
     // A plain layer, compressed. data_loss: it has another diff ID.
     oci::Descriptor compress(const ImageFile& file, const oci::DiffId& diff_id);
     // What a stored layer is when it is decompressed, which it is for that; the store remembers. resource_exhausted:
     // more than the rules' ratio.
     oci::DiffId diff_id_of(const oci::Descriptor& layer);
 
-    // data_loss: a plain layer of this digest is not the one.
+    // data_loss: a layer whose tar has this digest is not the one.
     static void require_same(const oci::Digest& digest, const oci::DiffId& diff_id);
 
 private:
@@ -52,6 +55,7 @@ private:
     std::optional<oci::Descriptor> find_compressed(const oci::DiffId& diff_id);
     const std::map<std::string, oci::Descriptor>& compressed_layers();
     std::optional<oci::Descriptor> hold(oci::Descriptor layer);
+    oci::Digest decode(Source& compressed, std::uint64_t size);
     template <typename Work>
     oci::Digest write(const Work& work, const ImageFile& file);
 

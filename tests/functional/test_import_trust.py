@@ -127,4 +127,55 @@ class Discarded(TrustCase):
         self.lade.ok("-n", "there", "images", "export", self.scratch / "z.tar", "a:1")
 
 
+class Verified(TrustCase):
+    def compressed(self, how, wrong=False):
+        entries = docker_entries([(self.plain, ["a:1"])])
+        first = self.plain.layers[0]["digest"].split(":")[1] + ".tar"
+        other = Layer().dir("d").file("d/a", "evil").bytes()
+        return [(name, compress(other if wrong and name == first else data, how) if name.endswith(".tar") else data) for name, data in entries]
+
+    def test_compressed_layers_of_docker_archives(self):
+        for how in ("gzip", "zstd"):
+            for flags in (("--no-unpack",), ("--no-unpack", "--compress-blobs"), ("--compress-blobs",), ()):
+                self.refused(self.compressed(how, wrong=True), 8, self.plain.layers[0]["digest"], flags=flags)
+        # Where nothing is unpacked, as the snapshots are there.
+        self.take(self.file(layout_entries({"b:1": self.image})))
+        for blob in self.image.layers:
+            self.lade.ok("content", "rm", "--no-gc", blob["digest"])
+        self.fails(self.lade.run("images", "import", self.file(self.compressed("gzip", wrong=True))), 8, self.plain.layers[0]["digest"])
+        for how in ("gzip", "zstd"):
+            self.take(self.file(self.compressed(how)), "--no-unpack")
+            self.assertEqual(self.lade.json("images", "check", "name==docker.io/library/a:1", "--verify")[0]["status"], "complete")
+
+    def spoil(self, blob):
+        path = self.lade.root / "content" / "blobs" / blob.replace(":", "/")
+        if not path.exists():
+            (path,) = (self.lade.root / "content").glob("**/" + blob.split(":")[1])
+        os.chmod(path, 0o600)
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+    def test_check(self):
+        path = self.file(layout_entries({"a:1": self.image}))
+        self.take(path)
+        self.lade.ok("images", "tag", "a:1", "b:1")
+        self.assertEqual([row["status"] for row in self.lade.json("images", "check", "--verify")], ["complete"] * 2)
+        spoilt = self.image.layers[1]["digest"]
+        self.spoil(spoilt)
+        self.assertEqual([row["status"] for row in self.lade.json("images", "check")], ["complete"] * 2)
+        done = self.lade.run("images", "check", "--verify")
+        self.assertEqual(done.code, 8)
+        for name in ("a:1", "b:1"):
+            self.assertRegex(done.err, f"lade: image docker.io/library/{name}: content {spoilt}: its content has digest")
+        self.assertEqual([line.split()[3:5] for line in done.out.splitlines()[1:]], [["damaged", "(2/3)"]] * 2)
+        done = self.lade.run("images", "check", "--verify", "--json")
+        self.assertEqual([(row["status"], row["present"], row["required"]) for row in done.json()], [("damaged", 2, 3)] * 2)
+        self.assertEqual(self.lade.run("images", "check", "--verify", "--quiet").out, "")
+        # As the manual says it is cured.
+        self.lade.ok("content", "rm", spoilt)
+        self.take(path)
+        self.assertEqual([row["status"] for row in self.lade.json("images", "check", "--verify")], ["complete"] * 2)
+
+
 del ImportCase, TrustCase
