@@ -157,6 +157,12 @@ void Content::put_ingest(const IngestRow& ingest) {
                   namespace_, ingest.ref, ingest.expected, ingest.expires);
 }
 
+bool Content::is_resumable(const std::string& ref) {
+    Statement row = database_.query("SELECT 1 FROM ingests WHERE namespace = ? AND ref = ? AND expires IS NOT NULL",
+                                    namespace_, ref);
+    return row.next();
+}
+
 bool Content::remove_ingest(const std::string& ref) {
     return database_.run("DELETE FROM ingests WHERE namespace = ? AND ref = ?", namespace_, ref) > 0;
 }

@@ -58,6 +58,8 @@ public:
     std::vector<IngestRow> ingests();
     // Makes the row or moves its expiry.
     void put_ingest(const IngestRow& ingest);
+    // Whether there is one that has an expiry.
+    bool is_resumable(const std::string& ref);
     bool remove_ingest(const std::string& ref);
 
 private:

@@ -28,11 +28,12 @@ std::string ingest_ref(const std::string& name_space, const std::string& ref) {
 }
 
 BlobWriter::BlobWriter(Store& store, std::string name_space, LeaseHold& lease, WriteMode mode, content::Ingest ingest,
-                       std::stop_token stop)
+                       bool resumable, std::stop_token stop)
     : store_(&store),
       namespace_(std::move(name_space)),
       lease_(&lease),
       mode_(mode),
+      resumable_(resumable),
       stop_(std::move(stop)),
       ingest_(std::move(ingest)) {}
 

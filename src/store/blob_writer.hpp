@@ -55,7 +55,7 @@ class BlobWriter final : public Sink {
 public:
     // `stop` ends every wait and every copy.
     BlobWriter(Store& store, std::string name_space, LeaseHold& lease, WriteMode mode, content::Ingest ingest,
-               std::stop_token stop);
+               bool resumable, std::stop_token stop);
     BlobWriter(BlobWriter&&) = default;
 
     // Of the bytes so far, also those of an earlier attempt, which were hashed again.
@@ -63,6 +63,8 @@ public:
     // `ref` as it was given. failed_precondition: closed, as with all that follows.
     IngestStatus status() const;
     oci::Digest digest() const;
+    // The bytes are worth something after a failure.
+    bool is_resumable() const noexcept { return resumable_; }
     // Nothing need be written.
     bool is_shared() const noexcept { return shared_.has_value(); }
 
@@ -113,6 +115,7 @@ private:
     std::string namespace_;
     LeaseHold* lease_;
     WriteMode mode_;
+    bool resumable_;
     std::stop_token stop_;
     std::optional<content::Ingest> ingest_; // nullopt: closed
     std::optional<Shared> shared_;

@@ -171,8 +171,9 @@ void Blobs::hold(const std::vector<oci::Descriptor>& blobs, LeaseHold& lease) {
 }
 
 BlobWriter Blobs::ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease,
-                         const std::stop_token& stop) {
-    return open_writer({.ref = ref, .digest = descriptor.digest, .size = descriptor.size}, WriteMode::download, lease,
+                         const std::stop_token& stop, bool resumable) {
+    return open_writer({.ref = ref, .digest = descriptor.digest, .size = descriptor.size, .resumable = resumable},
+                       WriteMode::download, lease,
                        content::Ingest::open(store_.files(), ingest_ref(namespace_, ref), descriptor.size,
                                              descriptor.digest.algorithm(), stop),
                        stop);
@@ -214,7 +215,13 @@ oci::Digest Blobs::put(Source& source, const WriterOptions& options, const oci::
         BlobWriter bytes = writer(options, lease, stop, true);
         if (!bytes.is_shared()) {
             AtMost bounded(source, options.size);
-            bytes.write_all_of(bounded);
+            try {
+                bytes.write_all_of(bounded);
+            } catch (const Error&) {
+                if (!bytes.is_resumable())
+                    attempt([&] { bytes.abandon(); });
+                throw;
+            }
         }
         if (!digest)
             digest = bytes.digest();
@@ -277,17 +284,19 @@ BlobWriter Blobs::open_writer(const WriterOptions& options, WriteMode mode, Leas
     // The row comes after the lock: whoever had the lock before us removed the row with its ingest.
     meta::Transaction transaction(store_.database());
     meta::Namespaces(store_.database()).ensure(namespace_);
-    meta::Content(store_.database(), namespace_)
-        .put_ingest({.ref = options.ref,
-                     .expected = options.digest ? std::optional(options.digest->string()) : std::nullopt,
-                     .expires = options.resumable ? std::optional(now() + ingest_expiry) : std::nullopt});
+    meta::Content content(store_.database(), namespace_);
+    // Somebody else's download that broke off stays one, whoever goes on with it.
+    const bool resumable = options.resumable || (ingest.offset() > 0 && content.is_resumable(options.ref));
+    content.put_ingest({.ref = options.ref,
+                        .expected = options.digest ? std::optional(options.digest->string()) : std::nullopt,
+                        .expires = resumable ? std::optional(now() + ingest_expiry) : std::nullopt});
     const LeaseResource held{.type = "ingests", .key = options.ref};
-    if (options.resumable)
+    if (resumable)
         lease.add(held);
     else
         lease.add_own(held);
     transaction.commit();
-    return {store_, namespace_, lease, mode, std::move(ingest), stop};
+    return {store_, namespace_, lease, mode, std::move(ingest), resumable, stop};
 }
 
 bool Blobs::discard_damaged(const oci::Digest& digest, const std::stop_token& stop) {

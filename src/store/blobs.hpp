@@ -61,8 +61,8 @@ public:
 
     // The bytes of `source` as a blob, held by the lease. A blob `options.digest` that the namespace has, or may have,
     // is as good: `source` is not read then. Labels are merged into those that a blob has already. Waits while somebody
-    // else writes the ref, goes on with the bytes of an earlier attempt as far as they are the same, and keeps them
-    // when it fails. failed_precondition: not the size or the digest of `options`.
+    // else writes the ref, goes on with the bytes of an earlier attempt as far as they are the same, and keeps them if
+    // resumable when it fails. failed_precondition: not the size or the digest of `options`.
     oci::Digest put(Source& source, const WriterOptions& options, const oci::Labels& labels, LeaseHold& lease,
                     const std::stop_token& stop);
 
@@ -88,9 +88,10 @@ public:
     // The lease holds these from now on, those that are not there yet as soon as they are.
     void hold(const std::vector<oci::Descriptor>& blobs, LeaseHold& lease);
     // A writer for the blob's bytes in any case, of WriteMode::download. Waits while another process writes `ref`:
-    // check adopt() again afterwards.
+    // check adopt() again afterwards. `resumable` as WriterOptions has it; bytes that somebody else left to be gone on
+    // with stay that.
     BlobWriter ingest(const std::string& ref, const oci::Descriptor& descriptor, LeaseHold& lease,
-                      const std::stop_token& stop);
+                      const std::stop_token& stop, bool resumable = true);
 
     // Reads the blob's file and moves it to the trash when it is not what its digest says; its rows stay, for whoever
     // fetches it anew. True when there is no file (any more).

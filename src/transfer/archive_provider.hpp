@@ -29,6 +29,8 @@ public:
                const std::function<void(const std::string&)>& warn) override;
     bool awaits_verdict() const noexcept override { return true; }
     bool brings_unpacked(const oci::Descriptor& layer) const override { return brings_unpacked_ && has(layer.digest); }
+    // Reading it again costs no more than hashing what is there.
+    bool is_resumed() const noexcept override { return false; }
     Stage arriving() const noexcept override { return Stage::writing; }
     Stage arrived() const noexcept override { return Stage::written; }
 

@@ -10,7 +10,8 @@ oci::Descriptor put_document(store::Blobs& blobs, const std::string& text, std::
                              const oci::Labels& labels, store::LeaseHold& lease, const std::stop_token& stop) {
     StringSource source(text);
     const oci::Digest digest = oci::Digest::of(text);
-    blobs.put(source, {.ref = cat("document-", digest), .digest = digest, .size = text.size()}, labels, lease, stop);
+    blobs.put(source, {.ref = cat("document-", digest), .digest = digest, .size = text.size(), .resumable = false},
+              labels, lease, stop);
     // One that was there is taken as it is: the labels hold what it refers to.
     if (!labels.empty())
         blobs.label(digest, labels);

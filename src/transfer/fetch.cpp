@@ -79,7 +79,8 @@ std::optional<std::string> find_document(const Origin& origin, const oci::Descri
 std::string download_document(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
     Item& item = origin.progress.add(std::string(kind_of(descriptor)), descriptor.digest.string(), descriptor.size);
     // Of several processes one fetches, the others wait here.
-    store::BlobWriter writer = origin.blobs.ingest(ingest_ref(descriptor), descriptor, origin.lease, stop);
+    store::BlobWriter writer =
+        origin.blobs.ingest(ingest_ref(descriptor), descriptor, origin.lease, stop, origin.provider.is_resumed());
     if (auto stored = find_document(origin, descriptor, stop)) {
         writer.abandon();
         item.set(Stage::exists);
@@ -218,7 +219,8 @@ void LayerDownloads::download(const oci::Descriptor& layer, Item& item, const st
 }
 
 bool LayerDownloads::try_download(const oci::Descriptor& layer, Item& item, const std::stop_token& stop) {
-    store::BlobWriter writer = origin_.blobs.ingest(ingest_ref(layer), layer, origin_.lease, stop);
+    store::BlobWriter writer =
+        origin_.blobs.ingest(ingest_ref(layer), layer, origin_.lease, stop, origin_.provider.is_resumed());
     const oci::Labels labels = source_labels(origin_, layer.digest);
     if (origin_.blobs.adopt(layer, labels, origin_.lease, stop)) {
         // Another process wrote it while we waited for the ingest.
@@ -275,7 +277,7 @@ void LayerDownloads::transfer(store::BlobWriter& writer, const oci::Descriptor& 
                              (error.kind() == ErrorKind::cancelled && !origin_.blobs.has_room());
         attempt([&] {
             // Nor is there anything to go on from in one without a byte.
-            if (is_full || writer.offset() == 0)
+            if (is_full || writer.offset() == 0 || !writer.is_resumable())
                 writer.abandon();
         });
         throw;

@@ -32,6 +32,8 @@ public:
     virtual bool awaits_verdict() const noexcept = 0;
     // Whether a layer is stored even if its snapshot exists, so that nobody needs its bytes.
     virtual bool brings_unpacked(const oci::Descriptor& layer) const = 0;
+    // Whether part of a blob is worth keeping for another attempt, after this one has failed.
+    virtual bool is_resumed() const noexcept { return true; }
     // The stages of what is on its way, and of what has arrived.
     virtual Stage arriving() const noexcept { return Stage::downloading; }
     virtual Stage arrived() const noexcept { return Stage::downloaded; }

@@ -178,4 +178,69 @@ class Verified(TrustCase):
         self.assertEqual([row["status"] for row in self.lade.json("images", "check", "--verify")], ["complete"] * 2)
 
 
+class Left(TrustCase):
+    SIZE = 2 << 30
+
+    def huge(self):
+        """A docker archive with a layer that takes a while, and lies in a hole."""
+        config = json.dumps({"os": "linux", "architecture": os.uname().machine, "rootfs": {"type": "layers", "diff_ids": [WRONG]}}).encode()
+        head = tar([("c.json", config), ("manifest.json", json.dumps([{"Config": "c.json", "RepoTags": ["a:1"], "Layers": ["huge.tar"]}]).encode())])[:-1024]
+        info = tarfile.TarInfo("huge.tar")
+        info.size = self.SIZE
+        path = self.scratch / "huge.tar"
+        with open(path, "wb") as out:
+            out.write(head + info.tobuf(tarfile.GNU_FORMAT))
+            out.truncate(out.tell() + self.SIZE + 1024)
+        return path
+
+    def active(self):
+        return [(one["ref"], one["offset"]) for one in self.lade.json("content", "active")]
+
+    def largest(self):
+        sizes = [0]
+        for file in (self.lade.root / "content").glob("ingest/*/data"):
+            try:
+                sizes.append(file.stat().st_size)
+            except FileNotFoundError:  # became a blob
+                pass
+        return max(sizes)
+
+    def interrupt(self, path, how, beginning=1 << 20):
+        with self.lade.start("images", "import", path, "--no-unpack") as process:
+            deadline = time.monotonic() + (120 if SANITIZED else 60)
+            while process.poll() is None and time.monotonic() < deadline:
+                if self.largest() > beginning:
+                    break
+                time.sleep(0.001)
+            process.send_signal(how)
+            process.communicate()
+        # One that came to its end before was refused.
+        self.assertIn(process.returncode, (-how, 8))
+        return process.returncode
+
+    def test_interrupted(self):
+        path = self.huge()
+        for how in (signal.SIGINT, signal.SIGKILL):
+            self.interrupt(path, how)
+            self.lade.ok("gc")
+            self.assertEqual((self.active(), self.blobs(), self.lade.ingests()), ([], set(), []))
+        # One that goes on with what a killed one left does not make it stay.
+        self.interrupt(path, signal.SIGKILL)
+        self.interrupt(path, signal.SIGINT)
+        self.lade.ok("gc")
+        self.assertEqual((self.active(), self.blobs(), self.lade.ingests()), ([], set(), []))
+
+    def test_what_somebody_else_began_stays(self):
+        ref = "layer-" + WRONG
+        command = self.lade.command("content", "ingest", "--expected-size", self.SIZE, "--expected-digest", WRONG, ref)
+        self.assertNotEqual(subprocess.run(command, input=bytes(1 << 20), env=self.lade.env, capture_output=True).returncode, 0)
+        self.assertEqual(self.active(), [(ref, 1 << 20)])
+        ended = self.interrupt(self.huge(), signal.SIGINT, beginning=1 << 20)
+        self.lade.ok("gc")
+        if ended == -signal.SIGINT:
+            ((kept, offset),) = self.active()
+            self.assertEqual(kept, ref)
+            self.assertGreaterEqual(offset, 1 << 20)
+
+
 del ImportCase, TrustCase
