@@ -122,17 +122,26 @@ void import(Context& context, const Flags& flags) {
     const transfer::ImportOptions options = options_of(context, flags);
     const auto start = std::chrono::steady_clock::now();
     std::vector<transfer::ImportedImage> images;
+    bool leaves_garbage = false;
     flags.progress.show(
         context,
         [&](transfer::Progress& board) {
-            images = transfer::import_images(context.store(), std::move(input), options, board, context.stop());
+            try {
+                transfer::ImportResult result =
+                    transfer::import_images(context.store(), std::move(input), options, board, context.stop());
+                images = std::move(result.images);
+                leaves_garbage = result.leaves_garbage;
+            } catch (const Error&) {
+                context.collect_at_end();
+                throw;
+            }
         },
         [&](const transfer::Progress& board) {
-            const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+            const ProgressView view = look(board, std::chrono::steady_clock::now() - start);
             for (const transfer::ImportedImage& image : images)
-                write_summary(cat("imported ", image.name, ' ', image.target.digest), look(board, elapsed));
+                write_summary(cat("imported ", image.name, ' ', image.target.digest), view);
         });
-    if (flags.discard_layers)
+    if (leaves_garbage)
         context.collect_at_end();
     if (context.json) {
         Json list = Json::array();

@@ -5,14 +5,16 @@
 
 namespace lade::store {
 
-std::vector<std::optional<Image>> put_images(Store& store, const std::string& name_space, const std::string& lease,
-                                             const std::vector<ReadImage>& images, const std::string& platform) {
+std::vector<std::optional<oci::Digest>> put_images(Store& store, const std::string& name_space,
+                                                   const std::string& lease, const std::deque<ReadImage>& images,
+                                                   const std::string& platform) {
     meta::Transaction transaction(store.database());
     meta::Images rows(store.database(), name_space);
-    std::vector<std::optional<Image>> before;
+    std::vector<std::optional<oci::Digest>> before;
     before.reserve(images.size());
     for (const ReadImage& one : images) {
-        before.push_back(rows.find(one.image.name));
+        const auto was = rows.find(one.image.name);
+        before.push_back(was ? std::optional(was->target.digest) : std::nullopt);
         put_image_row(store, name_space, lease, one, platform);
     }
     transaction.commit();

@@ -2,6 +2,7 @@
 // Images that are named together: all of them, or none.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,9 +17,11 @@ struct ReadImage {
     std::optional<Summary> summary; // what its documents say on the platform
 };
 
-// As Images::put() of each, in one transaction. What had each name before, in the same order. `lease` as Images has it.
-std::vector<std::optional<Image>> put_images(Store& store, const std::string& name_space, const std::string& lease,
-                                             const std::vector<ReadImage>& images, const std::string& platform);
+// As Images::put() of each, in one transaction. The target that each name had before, in the same order. `lease` as
+// Images has it.
+std::vector<std::optional<oci::Digest>> put_images(Store& store, const std::string& name_space,
+                                                   const std::string& lease, const std::deque<ReadImage>& images,
+                                                   const std::string& platform);
 
 // One of them, in the transaction of whoever calls, who has looked at what had the name.
 void put_image_row(Store& store, const std::string& name_space, const std::string& lease, const ReadImage& image,

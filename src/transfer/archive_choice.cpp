@@ -29,15 +29,24 @@ public:
 
 class Choosing {
 public:
-    Choosing(const Origin& origin, const ImageFiles& files, ArchiveProvider& provider, const ImportOptions& options,
-             MissingBlobs& missing, const std::stop_token& stop)
-        : origin_(origin), files_(files), provider_(provider), options_(options), missing_(missing), stop_(stop) {}
+    Choosing(const Origin& origin, const std::optional<Destination>& destination, const ImageFiles& files,
+             ArchiveProvider& provider, const ImportOptions& options, MissingBlobs& missing,
+             const std::stop_token& stop)
+        : origin_(origin),
+          destination_(destination),
+          files_(files),
+          provider_(provider),
+          options_(options),
+          missing_(missing),
+          stop_(stop) {}
 
     ArchiveChoice run() {
         const DockerRules rules{.layers = {.compress = options_.compress, .ratio = options_.limits.ratio},
                                 .is_wanted = [&](const oci::Descriptor& image) { return is_wanted(image); }};
         ArchiveListing listing = list_archive(origin_, files_, provider_, rules, missing_, stop_);
-        choice_.index = std::move(listing.index);
+        if (!options_.index_name.empty())
+            choice_.index = std::move(listing.index);
+        listing.index = {};
         listed_ = std::move(listing.images);
         name_all();
         choose_all();
@@ -89,26 +98,24 @@ private:
                 if (!is_new && known->second != image.digest)
                     throw Error(ErrorKind::invalid_argument, "two images have the name ", name, ": ", known->second,
                                 " and ", image.digest);
+                // There may be thousands, with room for hundreds of bytes each.
+                name.shrink_to_fit();
                 if (is_new)
                     choice_.names.push_back({.name = std::move(name), .target = image});
             }
     }
 
     void choose_all() {
-        for (const oci::Descriptor& image : listed_) {
-            const bool is_known = std::ranges::any_of(
-                choice_.images, [&](const ChosenImage& one) { return one.root.digest == image.digest; });
-            const bool is_wanted =
-                !options_.index_name.empty() || std::ranges::any_of(choice_.names, [&](const NamedTarget& one) {
-                    return one.target.digest == image.digest;
-                });
-            if (!is_known && is_wanted)
-                doing([&] { return what_of(image); }, [&] { choose(image); });
-        }
-        std::erase_if(choice_.names, [&](const NamedTarget& one) {
-            return std::ranges::none_of(
-                choice_.images, [&](const ChosenImage& other) { return other.root.digest == one.target.digest; });
-        });
+        std::set<oci::Digest> named;
+        for (const NamedTarget& one : choice_.names)
+            named.insert(one.target.digest);
+        std::map<oci::Digest, bool> chosen;
+        for (const oci::Descriptor& image : listed_)
+            if (!options_.index_name.empty() || named.contains(image.digest))
+                if (const auto [root, is_new] = chosen.emplace(image.digest, false); is_new)
+                    root->second =
+                        doing([&] { return what_of(image); }, [&] { return choose(image, what_of(image), true); });
+        std::erase_if(choice_.names, [&](const NamedTarget& one) { return !chosen.at(one.target.digest); });
         if (choice_.images.empty() && missing_.empty())
             refuse_nothing();
         for (const std::string& text : left_out_)
@@ -126,41 +133,76 @@ private:
                     note_of_cut(files_));
     }
 
-    void choose(const oci::Descriptor& image) {
-        ChosenImage chosen{.root = image, .name = what_of(image), .images = {}};
+    // Whether it is chosen. `name` is for people; what came along with something else is not unpacked.
+    bool choose(const oci::Descriptor& image, const std::string& name, bool for_itself) {
+        std::vector<PlatformImage> images;
         try {
-            chosen.images = choose_images(image, options_.choice, [&](const oci::Descriptor& document) {
-                if (!is_at_hand(origin_, provider_, document, stop_))
+            images = choose_images(image, options_.choice, [&](const oci::Descriptor& document) {
+                if (!is_at_hand(document))
                     throw NotThere(document);
                 return fetch_document(origin_, document, stop_);
             });
         } catch (const NotThere&) {
-            name_missing(chosen);
-            return;
+            name_missing(image, name);
+            return false;
         }
         if (oci::media_type::is_manifest(image.media_type)) {
-            const oci::Platform& platform = chosen.images.front().config.platform;
+            const oci::Platform& platform = images.front().config.platform;
             if (!is_for_us(platform)) {
                 leave_out(image, platform);
-                return;
+                return false;
             }
-            warn_of_platform(chosen.images.front(), options_.choice, origin_.progress);
+            warn_of_platform(images.front(), options_.choice, origin_.progress);
+        }
+        const std::set<oci::Digest> unpacked = for_itself ? unpacked_of(images) : std::set<oci::Digest>{};
+        ChosenImage chosen{.root = image.digest, .manifests = {}};
+        chosen.manifests.reserve(images.size());
+        for (PlatformImage& one : images) {
+            const bool is_unpacked = unpacked.contains(one.manifest_descriptor.digest);
+            chosen.manifests.push_back({.media_type = one.manifest_descriptor.media_type,
+                                        .digest = one.manifest_descriptor.digest,
+                                        .size = one.manifest_descriptor.size,
+                                        .is_unpacked = is_unpacked});
+            Wanted wanted;
+            (is_unpacked ? wanted.images : wanted.content).push_back(std::move(one));
+            for (const oci::Descriptor& blob : sort_blobs(origin_, destination_, wanted).wanted)
+                if (!is_at_hand(blob))
+                    missing_.add(kind_of(blob), blob.digest, name);
         }
         choice_.images.push_back(std::move(chosen));
+        return true;
+    }
+
+    // By their manifests. Of all platforms only this machine's is unpacked.
+    std::set<oci::Digest> unpacked_of(const std::vector<PlatformImage>& images) const {
+        std::set<oci::Digest> unpacked;
+        std::vector<std::optional<oci::Platform>> offers;
+        offers.reserve(images.size());
+        for (const PlatformImage& one : images)
+            offers.emplace_back(one.is_image() ? std::optional(one.config.platform) : std::nullopt);
+        const auto best = options_.choice.all ? oci::exact_match(oci::host_platform(), offers) : std::nullopt;
+        for (std::size_t i = 0; destination_ && i < images.size(); ++i)
+            if (options_.choice.all ? i == best : images[i].is_image())
+                unpacked.insert(images[i].manifest_descriptor.digest);
+        return unpacked;
+    }
+
+    // Whether the archive or the store has it; what the store has the lease holds from now on.
+    bool is_at_hand(const oci::Descriptor& blob) const {
+        return provider_.has(blob.digest) || origin_.blobs.adopt(blob, {}, origin_.lease, stop_);
     }
 
     // The whole of it, as far as its documents tell: whoever made the archive is to be asked once.
-    void name_missing(const ChosenImage& chosen) {
-        const TreeReader reader{
-            .find_document = [&](const oci::Descriptor& document) -> std::optional<std::string> {
-                if (!is_at_hand(origin_, provider_, document, stop_))
-                    return std::nullopt;
-                return fetch_document(origin_, document, stop_);
-            },
-            .has_blob = [&](const oci::Descriptor& blob) { return is_at_hand(origin_, provider_, blob, stop_); }};
-        for (const MissingPart& part : collect_tree(chosen.root, reader, {.nondistributable = true}).missing)
+    void name_missing(const oci::Descriptor& image, const std::string& name) {
+        const TreeReader reader{.find_document = [&](const oci::Descriptor& document) -> std::optional<std::string> {
+                                    if (!is_at_hand(document))
+                                        return std::nullopt;
+                                    return fetch_document(origin_, document, stop_);
+                                },
+                                .has_blob = [&](const oci::Descriptor& blob) { return is_at_hand(blob); }};
+        for (const MissingPart& part : collect_tree(image, reader, {.nondistributable = true}).missing)
             if (is_ours(part.platform))
-                missing_.add(kind_of(part.descriptor), part.descriptor.digest, chosen.name);
+                missing_.add(kind_of(part.descriptor), part.descriptor.digest, name);
     }
 
     // Of what an index says, which is text here; "" where it says nothing.
@@ -174,36 +216,49 @@ private:
 
     // An archive lists them beside the images, and says of each what it refers to (registry-and-unpack.md 7.1).
     void choose_referrers() {
-        std::set<oci::Digest> subjects;
-        const auto add = [&](const ChosenImage& chosen) {
-            subjects.insert(chosen.root.digest);
-            for (const PlatformImage& image : chosen.images)
-                subjects.insert(image.manifest_descriptor.digest);
+        std::map<oci::Digest, std::vector<const oci::Descriptor*>> referrers;
+        for (const oci::Descriptor& image : listed_)
+            if (const auto told = image.annotations.find(std::string(oci::annotation::subject));
+                told != image.annotations.end())
+                if (const auto subject = oci::Digest::try_parse(told->second))
+                    referrers[*subject].push_back(&image);
+        if (referrers.empty())
+            return;
+        std::set<oci::Digest> known;
+        std::vector<oci::Digest> subjects;
+        const auto add = [&](const oci::Digest& digest) {
+            if (known.insert(digest).second)
+                subjects.push_back(digest);
+        };
+        const auto add_all = [&](const ChosenImage& chosen) {
+            add(chosen.root);
+            for (const ChosenManifest& manifest : chosen.manifests)
+                add(manifest.digest);
         };
         for (const ChosenImage& chosen : choice_.images)
-            add(chosen);
-        for (bool more = true; more;) {
-            more = false;
-            for (const oci::Descriptor& referrer : listed_) {
-                const auto told = referrer.annotations.find(std::string(oci::annotation::subject));
-                const auto subject =
-                    told == referrer.annotations.end() ? std::nullopt : oci::Digest::try_parse(told->second);
-                if (!subject || !subjects.contains(*subject) || subjects.contains(referrer.digest))
-                    continue;
-                const std::size_t before = choice_.images.size();
-                doing([&] { return cat("referrer ", referrer.digest); }, [&] { choose(referrer); });
-                subjects.insert(referrer.digest);
-                if (choice_.images.size() == before)
-                    continue;
-                choice_.images.back().is_referrer = true;
-                add(choice_.images.back());
-                choice_.referrers[*subject].insert(oci::referrer_label(referrer.digest));
-                more = true;
-            }
+            add_all(chosen);
+        // Referrers have referrers of their own.
+        while (!subjects.empty()) {
+            const oci::Digest subject = std::move(subjects.back());
+            subjects.pop_back();
+            const auto listed = referrers.find(subject);
+            if (listed == referrers.end())
+                continue;
+            for (const oci::Descriptor* referrer : listed->second)
+                if (!known.contains(referrer->digest) && choose_referrer(*referrer)) {
+                    choice_.referrers[subject].insert(oci::referrer_label(referrer->digest));
+                    add_all(choice_.images.back());
+                }
         }
     }
 
+    bool choose_referrer(const oci::Descriptor& referrer) {
+        return doing([&] { return cat("referrer ", referrer.digest); },
+                     [&] { return choose(referrer, what_of(referrer), false); });
+    }
+
     const Origin& origin_;
+    const std::optional<Destination>& destination_;
     const ImageFiles& files_;
     ArchiveProvider& provider_;
     const ImportOptions& options_;
@@ -217,14 +272,10 @@ private:
 
 } // namespace
 
-ArchiveChoice choose_from_archive(const Origin& origin, const ImageFiles& files, ArchiveProvider& provider,
-                                  const ImportOptions& options, MissingBlobs& missing, const std::stop_token& stop) {
-    return Choosing(origin, files, provider, options, missing, stop).run();
-}
-
-bool is_at_hand(const Origin& origin, const ArchiveProvider& provider, const oci::Descriptor& blob,
-                const std::stop_token& stop) {
-    return provider.has(blob.digest) || origin.blobs.adopt(blob, {}, origin.lease, stop);
+ArchiveChoice choose_from_archive(const Origin& origin, const std::optional<Destination>& destination,
+                                  const ImageFiles& files, ArchiveProvider& provider, const ImportOptions& options,
+                                  MissingBlobs& missing, const std::stop_token& stop) {
+    return Choosing(origin, destination, files, provider, options, missing, stop).run();
 }
 
 } // namespace lade::transfer

@@ -3,7 +3,10 @@
 // them (registry-and-unpack.md 7.2).
 #pragma once
 
+#include <cstdint>
+#include <deque>
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -13,10 +16,10 @@
 #include "oci/manifest.hpp"
 #include "transfer/archive_provider.hpp"
 #include "transfer/fetch.hpp"
-#include "transfer/image.hpp"
 #include "transfer/image_files.hpp"
 #include "transfer/import.hpp"
 #include "transfer/missing_blobs.hpp"
+#include "transfer/unpack.hpp"
 
 namespace lade::transfer {
 
@@ -25,29 +28,32 @@ struct NamedTarget {
     oci::Descriptor target;
 };
 
+struct ChosenManifest {
+    std::string media_type;
+    oci::Digest digest;
+    std::uint64_t size = 0;
+    bool is_unpacked = false; // where there is a destination
+};
+
+// Without its documents: there may be thousands, and the store has them.
 struct ChosenImage {
-    oci::Descriptor root;
-    std::string name; // for people
-    std::vector<PlatformImage> images;
-    bool is_referrer = false; // it came along with what it refers to
+    oci::Digest root;
+    std::vector<ChosenManifest> manifests;
 };
 
 struct ArchiveChoice {
-    std::string index; // to be stored and named, as ArchiveListing has it
-    std::vector<NamedTarget> names;
+    std::string index; // to be stored and named, as ArchiveListing has it; "" when it gets no name
+    std::deque<NamedTarget> names;
     std::vector<ChosenImage> images;              // each root once
     std::map<oci::Digest, oci::Labels> referrers; // the labels that keep them, by subject
 };
 
 // The documents of all that is chosen are in the store, held by the lease of `origin`. What they say that there is, and
-// neither the archive nor the store has, goes to `missing`, and the image may be left out of the choice. What is left
-// out for its platform is told on the board. not_found: there is nothing to choose; invalid_argument: one name for two
-// images, or as list_archive().
-ArchiveChoice choose_from_archive(const Origin& origin, const ImageFiles& files, ArchiveProvider& provider,
-                                  const ImportOptions& options, MissingBlobs& missing, const std::stop_token& stop);
-
-// Whether the archive or the store has it; what the store has the lease holds from now on.
-bool is_at_hand(const Origin& origin, const ArchiveProvider& provider, const oci::Descriptor& blob,
-                const std::stop_token& stop);
+// neither the archive nor the store has, goes to `missing`; where a document is, the image is left out of the choice.
+// What is left out for its platform is told on the board. not_found: there is nothing to choose; invalid_argument: one
+// name for two images, or as list_archive(), or as sort_blobs().
+ArchiveChoice choose_from_archive(const Origin& origin, const std::optional<Destination>& destination,
+                                  const ImageFiles& files, ArchiveProvider& provider, const ImportOptions& options,
+                                  MissingBlobs& missing, const std::stop_token& stop);
 
 } // namespace lade::transfer

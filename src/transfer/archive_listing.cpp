@@ -61,13 +61,15 @@ ArchiveListing list_archive(const Origin& origin, const ImageFiles& files, Archi
         return list_layout(files, *marker);
     if (is_dir_tree(files))
         return list_dir_tree(files, provider);
+    // An archive may list its images in several forms at once. Which one counts shows only when all of it is there.
+    if (files.is_cut())
+        throw Error(ErrorKind::data_loss, "no oci-layout is in it", note_of_cut(files));
     if (files.find(std::string(oci::docker_archive::manifest)))
         return indexed(docker_images(origin, files, provider, rules, missing, stop));
     if (files.find(std::string(oci::docker_archive::repositories)))
         return indexed(old_docker_images(origin, files, rules, stop));
-    throw Error(files.is_cut() ? ErrorKind::data_loss : ErrorKind::invalid_argument,
-                "not an archive of images: there is no oci-layout, manifest.json or repositories in it",
-                note_of_cut(files));
+    throw Error(ErrorKind::invalid_argument,
+                "not an archive of images: there is no oci-layout, manifest.json or repositories in it");
 }
 
 std::string note_of_cut(const ImageFiles& files) {

@@ -24,7 +24,7 @@ struct ArchiveListing {
 
 // The forms are told from each other by the files that there are. Of a docker archive only what `rules` want is listed,
 // as docker_images() has it. invalid_argument: it is an archive of something else, or says nothing that makes sense;
-// data_loss: the same of one that is cut; and as docker_images() and old_docker_images().
+// data_loss: it is cut, and no layout or one without its index; and as docker_images() and old_docker_images().
 ArchiveListing list_archive(const Origin& origin, const ImageFiles& files, ArchiveProvider& provider,
                             const DockerRules& rules, MissingBlobs& missing, const std::stop_token& stop);
 

@@ -30,9 +30,7 @@ public:
     std::vector<oci::Descriptor> convert(const oci::DockerImage& image) {
         const auto file = files_.find(image.config);
         if (!file)
-            throw Error(files_.is_cut() ? ErrorKind::data_loss : ErrorKind::invalid_argument, "its config ",
-                        printable(image.config), " is not in the archive",
-                        files_.is_cut() ? ", which is cut short" : "");
+            throw Error(ErrorKind::invalid_argument, "its config ", printable(image.config), " is not in the archive");
         const std::string text = files_.read(*file, oci::max_document);
         const oci::ImageConfig config = oci::parse_config(text, printable(image.config));
         // A config that is named by its digest is that one.

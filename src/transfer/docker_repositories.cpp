@@ -30,8 +30,7 @@ std::vector<std::pair<std::string, oci::DockerLayer>> read_chain(const ImageFile
             throw Error(ErrorKind::resource_exhausted, "more than ", max_layers, " layers");
         const auto text = files.find_text(cat(id, "/json"), oci::max_document);
         if (!text)
-            throw Error(files.is_cut() ? ErrorKind::data_loss : ErrorKind::not_found, "layer ", id,
-                        " is not in the archive", files.is_cut() ? ", which is cut short" : "");
+            throw Error(ErrorKind::not_found, "layer ", id, " is not in the archive");
         chain.emplace_back(id, oci::parse_docker_layer(*text, id));
     }
     std::ranges::reverse(chain);
@@ -47,8 +46,7 @@ std::vector<oci::Descriptor> old_docker_images(const Origin& origin, const Image
     const auto find_layer = [&](const std::string& id) {
         const auto file = files.find(cat(id, "/layer.tar"));
         if (!file)
-            throw Error(files.is_cut() ? ErrorKind::data_loss : ErrorKind::not_found, "layer ", id,
-                        " is not in the archive", files.is_cut() ? ", which is cut short" : "");
+            throw Error(ErrorKind::not_found, "layer ", id, " is not in the archive");
         return layers.store(*file);
     };
     std::map<std::string, std::pair<oci::Descriptor, oci::DiffId>> known;
@@ -71,8 +69,8 @@ std::vector<oci::Descriptor> old_docker_images(const Origin& origin, const Image
         }
         const std::string config = oci::schema1_config(image, diff_ids);
         const oci::Descriptor listed{.media_type = std::string(oci::media_type::docker_manifest),
-                               .digest = oci::Digest::of(config),
-                               .platform = oci::parse_config(config, "new config").platform};
+                                     .digest = oci::Digest::of(config),
+                                     .platform = oci::parse_config(config, "new config").platform};
         return put_docker_image(origin, config, descriptors, oci::named_images(listed, {repository.name}), stop)
             .front();
     };

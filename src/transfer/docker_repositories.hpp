@@ -11,7 +11,7 @@
 namespace lade::transfer {
 
 // As docker_images(); configs are made, too. Layers are read to find out what they are, of images that are not wanted
-// as well. not_found: a layer is not in the archive; data_loss: the same of one that is cut.
+// as well. not_found: a layer is not in the archive.
 std::vector<oci::Descriptor> old_docker_images(const Origin& origin, const ImageFiles& files, const DockerRules& rules,
                                                const std::stop_token& stop);
 

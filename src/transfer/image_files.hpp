@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 
@@ -35,6 +36,8 @@ public:
     virtual std::optional<ImageFile> find(const std::string& name) const = 0;
     // Its bytes from `offset` on. From several threads.
     virtual std::unique_ptr<Source> open(const ImageFile& file, std::uint64_t offset) const = 0;
+    // What reading put into the store before anybody knew whether it is of use.
+    virtual std::set<oci::Digest> stored() const { return {}; }
     // Whether it is a tar that ends without the mark of its end.
     virtual bool is_cut() const noexcept { return false; }
 
@@ -56,11 +59,12 @@ struct StreamRules {
     store::LeaseHold& lease;
     Progress& progress;
     std::uint64_t ratio; // of what it is decompressed to, as archive::Limits has it: 1 at least
+    std::uint64_t bytes; // of all that is stored of it
 };
 
 // A tar, perhaps compressed, from a source that is read once, to its end. Files become blobs of the store, but for
 // small documents; those that the store has, by the digest that they are named by, are passed over. data_loss: it is
-// cut, or a blob has another digest than its name says.
+// cut, or a blob has another digest than its name says; resource_exhausted: it is beyond the rules' limits.
 std::unique_ptr<ImageFiles> stream_files(Source& stream, std::string name, std::uint64_t size, const StreamRules& rules,
                                          const std::stop_token& stop);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -124,6 +125,7 @@ public:
         return open_stored(rules_.blobs, {.media_type = {}, .digest = *kept.digest, .size = kept.size}, offset);
     }
 
+    std::set<oci::Digest> stored() const override { return stored_; }
     bool is_cut() const noexcept override { return cut_; }
 
 private:
@@ -151,8 +153,10 @@ private:
         const auto blob = oci::layout::find_blob(name);
         if ((size <= small || is_document(name)) && texts_ + size <= max_texts)
             return {.size = size, .digest = blob, .text = read_text(blob, size, data)};
+        take_bytes(size);
         if (blob) {
             write_blob({.media_type = {}, .digest = *blob, .size = size}, data);
+            stored_.insert(*blob);
             return {.size = size, .digest = blob, .text = std::nullopt};
         }
         oci::Digest found = rules_.blobs.put(
@@ -161,7 +165,17 @@ private:
                 return oci::Labels{};
             },
             cat("import-", random_text(12)), rules_.lease, stop_);
+        stored_.insert(found);
         return {.size = size, .digest = std::move(found), .text = std::nullopt};
+    }
+
+    // Before they are read: what an archive announces must not fill the disk.
+    void take_bytes(std::uint64_t size) {
+        if (size > rules_.bytes - bytes_)
+            throw Error(ErrorKind::resource_exhausted, "is ", size,
+                        " bytes, and with what came before it more than the ", rules_.bytes,
+                        " that are stored of an archive at most");
+        bytes_ += size;
     }
 
     // Under another size it is something else, whatever it is called.
@@ -232,6 +246,8 @@ private:
     archive::Members members_;
     std::vector<Kept> files_;
     std::uint64_t texts_ = 0;
+    std::uint64_t bytes_ = 0; // stored
+    std::set<oci::Digest> stored_;
     bool cut_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -30,6 +31,9 @@
 namespace lade::transfer {
 
 namespace {
+
+constexpr std::size_t images_at_once = 64;
+constexpr std::size_t layers_at_once = 512;
 
 bool is_compressed(int file) {
     std::array<std::byte, archive::magic_size> beginning{};
@@ -61,8 +65,14 @@ public:
           stop_(stop),
           blobs_(store, options.name_space),
           lease_(store, options.name_space, options.lease),
-          files_(open_files(
-              input, {.blobs = blobs_, .lease = lease_, .progress = progress, .ratio = options.limits.ratio}, stop)),
+          files_(open_files(input,
+                            {.blobs = blobs_,
+                             .lease = lease_,
+                             .progress = progress,
+                             .ratio = options.limits.ratio,
+                             .bytes = options.limits.bytes},
+                            stop)),
+          unused_(files_->stored()),
           provider_(*files_, !options.discard_layers),
           origin_{.provider = provider_, .reference = nullptr, .blobs = blobs_, .lease = lease_, .progress = progress} {
         if (options.snapshotter)
@@ -74,29 +84,44 @@ public:
                                              .progress = progress});
     }
 
-    std::vector<ImportedImage> run() {
-        choice_ = choose_from_archive(origin_, *files_, provider_, options_, missing_, stop_);
+    ImportResult run() {
+        choice_ = choose_from_archive(origin_, destination_, *files_, provider_, options_, missing_, stop_);
         require_meaning();
+        missing_.require_none(files_->is_cut());
+        if (files_->is_cut())
+            progress_.warn("the archive has no end; all that it lists is there");
         fetch();
         for (const auto& [subject, labels] : choice_.referrers)
             blobs_.label(subject, labels);
         const std::optional<oci::Descriptor> index = put_index();
         if (options_.discard_layers)
             discard_layers();
-        return commit(index);
+        return {.images = commit(index), .leaves_garbage = options_.discard_layers || !unused_.empty()};
     }
 
 private:
-    bool is_unpacked(const PlatformImage& image, const ChosenImage& chosen) const {
-        if (!destination_ || !image.is_image() || chosen.is_referrer)
-            return false;
-        if (!options_.choice.all)
-            return true;
-        std::vector<std::optional<oci::Platform>> offers;
-        for (const PlatformImage& one : chosen.images)
-            offers.emplace_back(one.is_image() ? std::optional(one.config.platform) : std::nullopt);
-        const auto best = oci::exact_match(oci::host_platform(), offers);
-        return best && chosen.images[*best].manifest_descriptor.digest == image.manifest_descriptor.digest;
+    // An archive may list thousands of images, each of many layers: no more of them are looked at at the same time than
+    // keep the disk busy.
+    void fetch() {
+        std::set<oci::Digest> seen;
+        Wanted wanted;
+        std::size_t layers = 0;
+        for (const bool unpacked : {true, false})
+            for (const ChosenImage& chosen : choice_.images)
+                for (const ChosenManifest& manifest : chosen.manifests) {
+                    if (manifest.is_unpacked != unpacked || !seen.insert(manifest.digest).second)
+                        continue;
+                    auto& list = unpacked ? wanted.images : wanted.content;
+                    list.push_back(load(manifest));
+                    unused_.erase(chosen.root);
+                    note_use(list.back());
+                    layers += list.back().manifest.layers.size();
+                    if (wanted.images.size() + wanted.content.size() < images_at_once && layers < layers_at_once)
+                        continue;
+                    fetch(std::exchange(wanted, {}));
+                    layers = 0;
+                }
+        fetch(wanted);
     }
 
     // Before any layer is read.
@@ -107,27 +132,26 @@ private:
                             " in the archive, which its name does not say");
     }
 
-    void fetch() {
-        Wanted wanted;
-        for (const ChosenImage& chosen : choice_.images)
-            for (const PlatformImage& image : chosen.images) {
-                Wanted one;
-                (is_unpacked(image, chosen) ? one.images : one.content).push_back(image);
-                for (const oci::Descriptor& blob : sort_blobs(origin_, destination_, one).wanted)
-                    if (!is_at_hand(origin_, provider_, blob, stop_))
-                        missing_.add(kind_of(blob), blob.digest, chosen.name);
-                auto& list = one.images.empty() ? wanted.content : wanted.images;
-                if (std::ranges::none_of(list, [&](const PlatformImage& other) {
-                        return other.manifest_descriptor.digest == image.manifest_descriptor.digest;
-                    }))
-                    list.push_back(image);
-            }
-        missing_.require_none(files_->is_cut());
+    PlatformImage load(const ChosenManifest& manifest) {
+        return choose_images({.media_type = manifest.media_type, .digest = manifest.digest, .size = manifest.size},
+                             {.all = true},
+                             [&](const oci::Descriptor& document) { return blobs_.read_document(document); })
+            .front();
+    }
+
+    void note_use(const PlatformImage& image) {
+        unused_.erase(image.manifest_descriptor.digest);
+        unused_.erase(image.manifest.config.digest);
+        for (const oci::Descriptor& layer : image.manifest.layers)
+            unused_.erase(layer.digest);
+    }
+
+    void fetch(const Wanted& wanted) {
         if (destination_)
             warn_of_artifacts(wanted.content, progress_);
         std::vector<oci::ChainId> tops = fetch_images(origin_, destination_, wanted, options_.at_once, stop_);
         for (std::size_t i = 0; i < tops.size(); ++i)
-            tops_.emplace(wanted.images[i].manifest_descriptor.digest, tops[i]);
+            tops_.emplace(wanted.images[i].manifest_descriptor.digest, std::move(tops[i]));
     }
 
     std::optional<oci::Descriptor> put_index() {
@@ -142,11 +166,11 @@ private:
     void discard_layers() {
         std::map<oci::Digest, oci::Labels> all;
         for (const ChosenImage& chosen : choice_.images)
-            for (const PlatformImage& image : chosen.images) {
-                if (!tops_.contains(image.manifest_descriptor.digest))
+            for (const ChosenManifest& manifest : chosen.manifests) {
+                if (!tops_.contains(manifest.digest))
                     continue;
-                oci::Labels& changes = all[image.manifest_descriptor.digest];
-                for (const auto& [key, value] : reference_labels(image.manifest))
+                oci::Labels& changes = all[manifest.digest];
+                for (const auto& [key, value] : reference_labels(load(manifest).manifest))
                     if (key.starts_with(cat(oci::label::gc_ref_content, ".l.")))
                         changes.emplace(key, "");
             }
@@ -161,39 +185,51 @@ private:
 
     std::string index_name() const { return oci::Reference::parse(options_.index_name).string(); }
 
-    std::vector<oci::ChainId> tops_of(const oci::Digest& root) const {
-        std::vector<oci::ChainId> tops;
+    std::map<oci::Digest, std::vector<oci::ChainId>> tops_by_root() const {
+        std::map<oci::Digest, std::vector<oci::ChainId>> roots;
         for (const ChosenImage& chosen : choice_.images)
-            for (const PlatformImage& image : chosen.images)
-                if (const auto top = tops_.find(image.manifest_descriptor.digest);
-                    chosen.root.digest == root && top != tops_.end())
-                    tops.push_back(top->second);
-        return tops;
+            for (const ChosenManifest& manifest : chosen.manifests)
+                if (const auto top = tops_.find(manifest.digest); top != tops_.end())
+                    roots[chosen.root].push_back(top->second);
+        return roots;
     }
 
     // All of it is true now; last of all the names that make it visible.
     std::vector<ImportedImage> commit(const std::optional<oci::Descriptor>& index) {
-        std::vector<ImportedImage> imported;
-        for (const NamedTarget& one : choice_.names)
-            imported.push_back({.name = one.name,
-                                .target = one.target,
-                                .replaced = std::nullopt,
-                                .chain_ids = tops_of(one.target.digest)});
+        auto tops = tops_by_root();
+        choice_.images = {};
+        tops_.clear();
+        // There may be thousands: each leaves one list as it enters the next.
+        std::deque<store::ReadImage> images;
+        const auto add = [&](std::string name, oci::Descriptor target) {
+            std::optional<Summary> summary = find_summary(store_, options_.name_space, target);
+            images.push_back(
+                {.image = {.name = std::move(name), .target = std::move(target), .labels = options_.labels},
+                 .summary = std::move(summary)});
+        };
+        for (; !choice_.names.empty(); choice_.names.pop_front())
+            add(std::move(choice_.names.front().name), std::move(choice_.names.front().target));
         if (index)
-            imported.push_back({.name = index_name(), .target = *index, .replaced = std::nullopt, .chain_ids = {}});
-        std::vector<store::ReadImage> images;
-        images.reserve(imported.size());
-        for (const ImportedImage& one : imported)
-            images.push_back({.image = {.name = one.name, .target = one.target, .labels = options_.labels},
-                              .summary = find_summary(store_, options_.name_space, one.target)});
+            add(index_name(), *index);
         fault::point("import.unnamed");
         const auto before =
             put_images(store_, options_.name_space, options_.lease, images, oci::to_string(oci::host_platform()));
-        for (std::size_t i = 0; i < imported.size(); ++i)
-            if (before[i] && before[i]->target.digest != imported[i].target.digest) {
-                imported[i].replaced = before[i]->target.digest;
-                progress_.warn(cat(imported[i].name, " was ", *imported[i].replaced, " before"));
+        std::vector<ImportedImage> imported;
+        imported.reserve(images.size());
+        for (const std::optional<oci::Digest>& was : before) {
+            store::Image& image = images.front().image;
+            std::vector<oci::ChainId>& chain_ids = tops[image.target.digest];
+            imported.push_back({.name = std::move(image.name),
+                                .target = std::move(image.target),
+                                .replaced = std::nullopt,
+                                .chain_ids = chain_ids});
+            images.pop_front();
+            ImportedImage& one = imported.back();
+            if (was && *was != one.target.digest) {
+                one.replaced = was;
+                progress_.warn(cat(one.name, " was ", *was, " before"));
             }
+        }
         return imported;
     }
 
@@ -204,6 +240,7 @@ private:
     store::Blobs blobs_;
     store::LeaseHold lease_;
     std::unique_ptr<ImageFiles> files_;
+    std::set<oci::Digest> unused_; // of what is stored
     ArchiveProvider provider_;
     Origin origin_;
     std::optional<Destination> destination_;
@@ -214,8 +251,8 @@ private:
 
 } // namespace
 
-std::vector<ImportedImage> import_images(store::Store& store, ImportInput input, const ImportOptions& options,
-                                         Progress& progress, const std::stop_token& stop) {
+ImportResult import_images(store::Store& store, ImportInput input, const ImportOptions& options, Progress& progress,
+                           const std::stop_token& stop) {
     const std::string name = input.name;
     return doing([&] { return cat("import ", printable(name)); },
                  [&] { return Import(store, std::move(input), options, progress, stop).run(); });

@@ -35,7 +35,7 @@ struct ImportOptions {
     bool compress = false;       // plain layers of docker archives are stored compressed
     bool discard_layers = false; // what was unpacked is not kept
     std::size_t at_once = 4;     // layers read at the same time
-    Limits limits;               // of each image that is unpacked
+    Limits limits;               // of each image that is unpacked; `bytes` also of all that is stored of a stream
 };
 
 // Where the archive is: a directory or file, or a stream. One of the two.
@@ -52,12 +52,17 @@ struct ImportedImage {
     std::vector<oci::ChainId> chain_ids; // of what was unpacked
 };
 
-// In the order of the archive. On success everything is on disk as the store's Sync says, and all names are set. A
+struct ImportResult {
+    std::vector<ImportedImage> images; // in the order of the archive
+    bool leaves_garbage = false;       // there is something in the store that nothing keeps
+};
+
+// On success everything is on disk as the store's Sync says, and all names are set. A
 // failure, a signal or a kill at any point leaves no name, and nothing that is not whole. not_found: no image for the
 // platform, none that has a name, or blobs that neither the archive nor the store has, each of which is named;
 // invalid_argument: not an archive of images, or a hostile one; data_loss: it is cut, or holds other bytes than it
 // says.
-std::vector<ImportedImage> import_images(store::Store& store, ImportInput input, const ImportOptions& options,
-                                         Progress& progress, const std::stop_token& stop);
+ImportResult import_images(store::Store& store, ImportInput input, const ImportOptions& options, Progress& progress,
+                           const std::stop_token& stop);
 
 } // namespace lade::transfer

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transfer/missing_blobs.hpp"
 
-#include <algorithm>
-
 #include "base/error.hpp"
 #include "base/text.hpp"
 
 namespace lade::transfer {
 
 void MissingBlobs::add(std::string_view kind, const oci::Digest& digest, const std::string& where) {
-    if (std::ranges::find(digests_, digest) != digests_.end())
-        return;
-    digests_.push_back(digest);
-    lines_.push_back(cat(kind, ' ', digest, " of ", printable(where)));
+    if (digests_.insert(digest).second)
+        lines_.push_back(cat(kind, ' ', digest, " of ", printable(where)));
 }
 
 void MissingBlobs::require_none(bool is_cut) const {

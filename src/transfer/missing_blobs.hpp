@@ -2,6 +2,7 @@
 // What neither an archive nor the store has, as of one that was made for somebody who has the rest.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ public:
     void require_none(bool is_cut) const;
 
 private:
-    std::vector<oci::Digest> digests_;
+    std::set<oci::Digest> digests_;
     std::vector<std::string> lines_;
 };
 

@@ -54,8 +54,8 @@ Item& Progress::add(std::string kind, std::string name, std::uint64_t total) {
 
 void Progress::warn(std::string text) {
     const std::scoped_lock lock(mutex_);
-    if (std::ranges::find(warnings_, text) == warnings_.end())
-        warnings_.push_back(std::move(text));
+    if (!told_.contains(text))
+        told_.insert(warnings_.emplace_back(std::move(text)));
 }
 
 std::vector<const Item*> Progress::items() const {

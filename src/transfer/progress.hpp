@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -117,7 +118,8 @@ public:
 private:
     mutable std::mutex mutex_;
     std::deque<Item> items_; // stable addresses
-    std::vector<std::string> warnings_;
+    std::deque<std::string> warnings_;
+    std::set<std::string_view> told_; // of them
 };
 
 } // namespace lade::transfer

@@ -9,7 +9,7 @@ import tarfile
 import time
 
 from support.archives import blob_name, docker_entries, layout_entries, link, old_docker_entries, tar
-from support.images import Image, Layer, bomb, bomb_image, compress, digest, index_of
+from support.images import OCI, Image, Layer, artifact, bomb, bomb_image, compress, digest, index_of
 from support.program import SANITIZED
 from test_import import IMAGE_NAME, ImportCase
 
@@ -39,18 +39,28 @@ class Broken(ImportCase):
             self.assertIn(word, line)
         self.assertEqual(self.left(), before)
 
+    def hybrid(self):
+        """As docker writes it since 25: a layout with a manifest.json that lists other documents."""
+        image = Image([Layer().file("f", "text")], compression="plain")
+        entries = dict(layout_entries({"a:1": image}))
+        listed = {"Config": blob_name(image.config["digest"]), "RepoTags": ["a:1"], "Layers": [blob_name(one["digest"]) for one in image.layers]}
+        return [*[one for one in entries.items() if one[0] != "oci-layout"], ("manifest.json", json.dumps([listed]).encode()), ("oci-layout", entries["oci-layout"])]
+
     def test_cut_anywhere(self):
         small = Image([Layer().file("f", "text")], kind="docker", compression="plain")
-        for entries in (layout_entries({"a:1": small}), docker_entries([(small, ["a:1"])])):
+        docker = docker_entries([(small, ["a:1"])])
+        for form, entries in enumerate((layout_entries({"a:1": small}), docker, self.hybrid())):
             data = tar(entries)
             whole = self.lade.json("images", "import", self.file(entries), "--no-unpack")
-            for end in range(0, len(data) - 1024, 512):
-                other = self.lade.__class__(self.scratch / f"store-{end}", SOURCE_DATE_EPOCH="1")
+            for end in range(0, len(data) - 1023, 512):
+                other = self.lade.__class__(self.scratch / f"store-{form}-{end}", SOURCE_DATE_EPOCH="1")
                 (self.scratch / "cut.tar").write_bytes(data[:end])
                 done = other.run("images", "import", "--no-unpack", self.scratch / "cut.tar")
-                # The last entry may be whole although the end is not there.
+                # The last entry of a layout may be whole although the end is not there.
                 if done.code == 0:
                     self.assertGreater(end, len(data) - 2048)
+                    self.assertIsNot(entries, docker)
+                    self.assertIn("the archive has no end", done.err)
                     self.assertEqual([one["target"] for one in other.json("images", "ls")], [one["target"] for one in whole])
                     continue
                 self.assertIn("cut short", done.err, end)
@@ -63,6 +73,10 @@ class Broken(ImportCase):
                     streamed = self.stream(data[:end], "--no-unpack")
                     self.assertEqual(streamed.returncode, 8, f"{end}: {streamed.stderr}")
                     self.assertEqual(self.left(), NOTHING)
+
+        # What it lists in another form does not stand for it.
+        data = tar(self.hybrid())
+        self.refused([], 8, "no oci-layout is in it", "cut short", raw=data[: data.index(b"oci-layout\0")])
 
     def test_cut_while_compressed(self):
         for how in ("gzip", "zstd"):
@@ -200,6 +214,36 @@ class Broken(ImportCase):
         self.fails(self.lade.run("images", "import", path, "--max-size", "1MB"), 9)
         self.assertEqual(self.left(), NOTHING)
 
+    def test_a_stream_that_is_too_large(self):
+        """What nobody knows the use of yet does not fill the disk, and does not stay."""
+        entries = layout_entries({"a:1": self.image})
+        junk = ("some/thing", os.urandom(200_000))
+        done = self.stream(tar([junk, *entries]), "--max-size", "150KB")
+        self.assertEqual(done.returncode, 9, done.stderr)
+        self.assertIn("some/thing: is 200000 bytes", done.stderr.decode())
+        self.assertEqual(self.left(), NOTHING)
+        # It counts in all, and by what is announced: no byte of it is waited for.
+        parts = [("one", os.urandom(100_000)), ("two", os.urandom(100_000))]
+        done = self.stream(tar([*parts, *entries]), "--max-size", "150KB")
+        self.assertEqual(done.returncode, 9, done.stderr)
+        self.assertIn("two: is 100000 bytes", done.stderr.decode())
+        endless = tarfile.TarInfo(blob_name("sha256:" + "0" * 64))
+        endless.size = 1 << 36
+        done = self.stream(tar(entries)[:-1024] + endless.tobuf(), "--max-size", "1GB")
+        self.assertEqual(done.returncode, 9, done.stderr)
+        self.assertIn(endless.name + ": is 68719476736 bytes", done.stderr.decode())
+        # Without a limit that it meets all is well, and of no use to anybody afterwards.
+        for data in (tar([junk, *entries]), compress(tar([junk, *entries]), "gzip")):
+            done = self.stream(data)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            kept = {one["digest"] for one in self.lade.json("content", "ls")}
+            self.assertEqual(kept, {self.image.root, *self.image.blobs})
+            self.lade.ok("images", "rm", *self.names())
+        # What fails takes along what it had stored.
+        done = self.stream(tar([junk, *[one for one in entries if one[0] != blob_name(self.image.config["digest"])]]))
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(self.lade.json("content", "ls"), [])
+
     def exploding(self, data, *words):
         """A bomb that would be 10 GiB."""
         self.assertLess(len(data), 1 << 20)
@@ -210,6 +254,39 @@ class Broken(ImportCase):
         if not SANITIZED:
             self.assertLess(peak, 64)
         self.assertEqual(self.left(), NOTHING)
+
+    def test_memory_with_many_images(self):
+        """Their documents are many times what may be in memory."""
+        base = json.loads(self.image.documents[self.image.root][1])
+        base["layers"] = base["layers"][:1] * 100
+        config = json.dumps({**json.loads(self.image.blobs[self.image.config["digest"]]), "rootfs": {"type": "layers", "diff_ids": [digest(b"x")] * 100}}).encode()
+        base["config"].update(digest=digest(config), size=len(config))
+        documents = [json.dumps({**base, "annotations": {"n": str(n)}}).encode() for n in range(350)]
+        blobs = {digest(one): one for one in [config, *documents]}
+        blobs[base["layers"][0]["digest"]] = self.image.blobs[base["layers"][0]["digest"]]
+        index = {"schemaVersion": 2, "manifests": [{"mediaType": OCI + "manifest.v1+json", "digest": digest(one), "size": len(one), "annotations": {IMAGE_NAME: f"a:{n}"}} for n, one in enumerate(documents)]}
+        path = self.file([(blob_name(one), data) for one, data in blobs.items()] + layout_entries({}, index=index), "many.tar")
+        result, peak = self.lade.measured("images", "import", "--no-unpack", "--quiet", path)
+        self.assertEqual(result.code, 0, result.err)
+        self.assertEqual(len(result.out.split()), len(documents))
+        if not SANITIZED:
+            self.assertLess(peak, 64)
+        self.assertEqual({one["digest"] for one in self.lade.json("content", "ls")}, set(blobs))
+
+    def test_referrers_in_any_order(self):
+        """A chain of them, listed from its end."""
+        chain = [self.image]
+        for n in range(100):
+            chain.append(artifact(chain[-1].descriptor(), "application/x.signature", b"%d" % n))
+        index = json.loads(dict(layout_entries({"a:1": self.image}))["index.json"])
+        for subject, referrer in reversed(list(zip(chain, chain[1:]))):
+            index["manifests"].insert(0, {**referrer.descriptor(), "platform": None, "annotations": {"io.containerd.manifest.subject": subject.root}})
+        index["manifests"].reverse()
+        entries = layout_entries({"x" * n: one for n, one in enumerate(chain)}, index=index)
+        self.assertEqual([image["name"].split(":")[1] for image in self.take(self.file(entries))], ["1"])
+        self.lade.ok("gc")
+        kept = {one["digest"] for one in self.lade.json("content", "ls")}
+        self.assertEqual({one.root for one in chain} - kept, set())
 
     def test_a_bomb_that_is_the_archive(self):
         whole = tar(layout_entries({"a:1": self.image}))
