@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import tempfile
 import shutil
@@ -103,7 +104,9 @@ class Case(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        self.scratch = Path(tempfile.mkdtemp(prefix="lade-test-"))
+        # Hexadecimal: podman takes the name for a part of a reference, which may have no "-_".
+        self.scratch = Path(tempfile.gettempdir()) / f"lade-test-{secrets.token_hex(6)}"
+        self.scratch.mkdir(mode=0o700)
         self.lade = Lade(self.scratch / "store")
         if not os.environ.get("LADE_TEST_KEEP"):
             self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
