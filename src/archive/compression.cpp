@@ -172,7 +172,7 @@ namespace {
 std::string_view other_compression(std::string_view text) {
     if (text.starts_with("\xfd\x37zXZ"))
         return "xz";
-    if (text.starts_with("BZh") && text.substr(4) == "1AY&SY")
+    if (text.size() >= magic_size && text.starts_with("BZh") && text.substr(4, 6) == "1AY&SY")
         return "bzip2";
     return text.starts_with("\x04\x22\x4d\x18") ? "lz4" : "";
 }

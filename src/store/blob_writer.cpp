@@ -215,15 +215,15 @@ void BlobWriter::abandon() {
     if (!ingest_)
         return;
     const std::string name = ref();
-    content::Ingest ingest = *std::exchange(ingest_, std::nullopt);
     // Before the row, which needs room on a disk that this ingest may have filled.
-    ingest.discard();
+    ingest_->discard();
     {
         meta::Transaction transaction(store_->database());
         remove_row(name);
         transaction.commit();
     }
-    ingest.remove();
+    ingest_->remove();
+    ingest_.reset();
 }
 
 } // namespace lade::store

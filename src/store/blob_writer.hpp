@@ -87,7 +87,7 @@ public:
     oci::Digest commit(const Commit& commit);
     // The bytes stay for a later writer. Once is enough.
     void close() noexcept { ingest_.reset(); }
-    // The ingest goes: somebody else's blob serves, or its bytes are spoilt. Once is enough.
+    // The ingest goes: somebody else's blob serves, or its bytes are spoilt. Once is enough, but after a failure.
     void abandon();
 
 private:

@@ -149,10 +149,18 @@ public:
             counts_.add(taken);
             item.set(Stage::copied);
         } catch (const Error&) {
-            // What a killed run leaves is gone on with; of one that failed nothing is worth its room.
-            attempt([&] { writer.abandon(); });
+            failed_.with([&](auto& writers) { writers.push_back(std::move(writer)); });
             throw;
         }
+    }
+
+    // What a killed run leaves is gone on with; of one that failed nothing is worth its room. Once nobody writes any
+    // more: on a full disk a small one goes only after a large one.
+    void clean_up() {
+        failed_.with([](auto& writers) {
+            for (std::size_t i = 0; i < 2 * writers.size(); ++i)
+                attempt([&] { writers[i % writers.size()].abandon(); });
+        });
     }
 
 private:
@@ -180,6 +188,7 @@ private:
     store::LeaseHold& lease_;
     bool link_;
     Counts& counts_;
+    Guarded<std::vector<store::BlobWriter>> failed_;
 };
 
 void carry_all(Carrying& carrying, Load& load, std::size_t at_once, Progress& progress, const std::stop_token& stop) {
@@ -189,11 +198,16 @@ void carry_all(Carrying& carrying, Load& load, std::size_t at_once, Progress& pr
     items.reserve(load.blobs.size());
     for (const oci::Descriptor& blob : load.blobs)
         items.push_back(&progress.add(std::string(kind_of(blob)), blob.digest.string(), blob.size));
-    in_parallel(load.blobs.size(), at_once, stop, [&](std::size_t i, const std::stop_token& task_stop) {
-        const oci::Descriptor& blob = load.blobs[i];
-        doing([&] { return cat(kind_of(blob), ' ', blob.digest); },
-              [&] { carrying.carry(blob, *items[i], task_stop); });
-    });
+    try {
+        in_parallel(load.blobs.size(), at_once, stop, [&](std::size_t i, const std::stop_token& task_stop) {
+            const oci::Descriptor& blob = load.blobs[i];
+            doing([&] { return cat(kind_of(blob), ' ', blob.digest); },
+                  [&] { carrying.carry(blob, *items[i], task_stop); });
+        });
+    } catch (const Error&) {
+        carrying.clean_up();
+        throw;
+    }
 }
 
 // Rows alone, in one transaction.

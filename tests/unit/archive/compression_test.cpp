@@ -9,6 +9,7 @@
 #include "archive/gzip.hpp"
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "unit/kind_of.hpp"
 
 using namespace lade;
 using namespace lade::archive;
@@ -172,6 +173,11 @@ TEST_SUITE("archive") {
         CHECK(plain(text) == text);
         CHECK(plain(gzip(text), "application/vnd.docker.image.rootfs.diff.tar") == text);
         CHECK(plain(gzip(text), plain_layer) == gzip(text));
+        for (const char* start : {"BZh", "BZh9", "BZh91AY&S", "\xfd", "\x04\x22"}) {
+            CHECK(plain(start) == start);
+            CHECK(plain(start + text) == start + text);
+        }
+        CHECK(test::kind_of([] { plain("BZh91AY&SY..."); }) == ErrorKind::unimplemented);
         for (const char* type : {"application/vnd.oci.image.layer.v1.tar+encrypted",
                                  "application/vnd.oci.image.layer.v1.tar+gzip+encrypted", "text/plain", ""}) {
             StringSource source("x");
