@@ -70,6 +70,19 @@ private:
     std::size_t at_ = 0;
 };
 
+// `magic_size` bytes, or all that there are.
+std::string read_beginning(Source& source) {
+    std::array<std::byte, magic_size> magic{};
+    std::size_t have = 0;
+    while (have < magic.size()) {
+        const std::size_t n = source.read(std::span(magic).subspan(have));
+        if (n == 0)
+            break;
+        have += n;
+    }
+    return std::string(as_text(std::span(magic).first(have)));
+}
+
 // Looks at the first bytes and only then chooses the decoder: a layer may still be on its way.
 class Sniffed final : public Source {
 public:
@@ -83,17 +96,9 @@ public:
 
 private:
     void choose() {
-        std::array<std::byte, magic_size> magic{};
-        std::size_t have = 0;
-        while (have < magic.size()) {
-            const std::size_t n = compressed_.read(std::span(magic).subspan(have));
-            if (n == 0)
-                break;
-            have += n;
-        }
-        whole_ =
-            std::make_unique<Prefixed>(std::string(reinterpret_cast<const char*>(magic.data()), have), compressed_);
-        switch (compression_of(std::span(magic).first(have))) {
+        const std::string beginning = read_beginning(compressed_);
+        whole_ = std::make_unique<Prefixed>(beginning, compressed_);
+        switch (compression_of(as_bytes(beginning))) {
         case Compression::gzip:
 #ifdef LADE_HAVE_ISAL
             decoder_ = gunzip_isal(*whole_);
@@ -188,6 +193,10 @@ Compression compression_of(std::span<const std::byte> beginning) {
         return Compression::gzip;
     const bool skippable = text.size() >= 4 && (text[0] & 0xf0) == 0x50 && text.substr(1, 3) == "\x2a\x4d\x18";
     return skippable || text.starts_with("\x28\xb5\x2f\xfd") ? Compression::zstd : Compression::none;
+}
+
+Compression compression_of(Source& source) {
+    return compression_of(as_bytes(read_beginning(source)));
 }
 
 std::string_view gzip_engine() noexcept {

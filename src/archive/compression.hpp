@@ -43,6 +43,9 @@ std::unique_ptr<Source> decompress(Source& compressed);
 // known here, which is named.
 Compression compression_of(std::span<const std::byte> beginning);
 
+// The same of what `source` begins with, which is read for that.
+Compression compression_of(Source& source);
+
 // The library that inflates gzip in this build: "isal" or "zlib".
 std::string_view gzip_engine() noexcept;
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transfer/docker_layers.hpp"
 
-#include <array>
 #include <span>
 #include <utility>
 #include <vector>
@@ -28,18 +27,6 @@ std::string_view type_of(archive::Compression compression) {
         break;
     }
     return plain_docker_layer;
-}
-
-archive::Compression sniff(Source& source) {
-    std::array<std::byte, archive::magic_size> beginning{};
-    std::size_t have = 0;
-    while (have < beginning.size()) {
-        const std::size_t n = source.read(std::span(beginning).subspan(have));
-        if (n == 0)
-            break;
-        have += n;
-    }
-    return archive::compression_of(std::span(beginning).first(have));
 }
 
 // Ends with the wish to stop.
@@ -81,7 +68,7 @@ std::optional<oci::Descriptor> DockerLayers::find_stored(const oci::DiffId& diff
 }
 
 archive::Compression DockerLayers::compression_of(const ImageFile& file) const {
-    return sniff(*files_.open(file, 0));
+    return archive::compression_of(*files_.open(file, 0));
 }
 
 template <typename Work>
@@ -182,7 +169,7 @@ std::optional<oci::Descriptor> DockerLayers::find_compressed(const oci::DiffId& 
         return std::nullopt;
     auto layer = hold(compressed->second);
     if (layer)
-        layer->media_type = type_of(sniff(*open_stored(origin_.blobs, *layer)));
+        layer->media_type = type_of(archive::compression_of(*open_stored(origin_.blobs, *layer)));
     return layer;
 }
 

@@ -9,6 +9,7 @@
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "oci/schema1.hpp"
+#include "transfer/owned_file.hpp"
 #include "transfer/source_labels.hpp"
 
 namespace lade::transfer {
@@ -30,18 +31,6 @@ oci::Labels labels_of(const Origin& origin, const oci::Descriptor& descriptor, s
             oci::parse_manifest(text, descriptor.media_type, cat("manifest ", descriptor.digest))));
     return labels;
 }
-
-// A blob file together with the descriptor it is read through.
-class StoredBlob final : public Source {
-public:
-    StoredBlob(Fd file, const oci::Digest& digest, std::uint64_t offset)
-        : file_(std::move(file)), source_(file_.get(), digest.string(), offset) {}
-    std::size_t read(std::span<std::byte> into) override { return source_.read(into); }
-
-private:
-    Fd file_;
-    FileSource source_;
-};
 
 // Moves a damaged blob out of the way, so that it is fetched like one that was never here. False when it is good.
 bool make_way(const Origin& origin, const oci::Descriptor& descriptor, const std::stop_token& stop) {
@@ -167,7 +156,7 @@ bool make_way_for_layers(const Origin& origin, const std::vector<oci::Descriptor
 }
 
 std::unique_ptr<Source> open_stored(store::Blobs& blobs, const oci::Descriptor& descriptor, std::uint64_t offset) {
-    return std::make_unique<StoredBlob>(blobs.open(descriptor.digest), descriptor.digest, offset);
+    return std::make_unique<OwnedFile>(blobs.open(descriptor.digest), descriptor.digest.string(), offset);
 }
 
 bool LayerDownloads::obtain(const oci::Descriptor& layer) {

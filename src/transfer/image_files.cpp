@@ -19,6 +19,7 @@
 #include "base/error.hpp"
 #include "base/size.hpp"
 #include "base/text.hpp"
+#include "transfer/owned_file.hpp"
 
 namespace lade::transfer {
 
@@ -26,17 +27,6 @@ namespace {
 
 constexpr std::size_t max_depth = 64;
 constexpr int max_links = 40;
-
-class OwnedFile final : public Source {
-public:
-    OwnedFile(Fd file, const std::string& name, std::uint64_t offset)
-        : file_(std::move(file)), source_(file_.get(), name, offset) {}
-    std::size_t read(std::span<std::byte> into) override { return source_.read(into); }
-
-private:
-    Fd file_;
-    FileSource source_;
-};
 
 class DirectoryFiles final : public ImageFiles {
 public:
